@@ -1,1 +1,82 @@
+"""Neural networks written out by hand: every forward and backward pass derived, visible and proved."""
 
+from handgrad import data, ops
+from handgrad.data import datasets
+from handgrad.data.loader import Loader
+from handgrad.data.preprocessing import Preprocessing
+from handgrad.errors import (
+    ArgumentError,
+    DataError,
+    DeviceError,
+    HandgradError,
+    RecipeError,
+    RunError,
+    ShapeError,
+)
+from handgrad.layers import (
+    GELU,
+    AvgPool2d,
+    BatchNorm1d,
+    BatchNorm2d,
+    Conv2d,
+    Dropout,
+    Flatten,
+    Layer,
+    LayerNorm,
+    LeakyReLU,
+    Linear,
+    LogSoftmax,
+    MaxPool2d,
+    ReLU,
+    Residual,
+    Sequential,
+    Sigmoid,
+    Softmax,
+    Tanh,
+)
+from handgrad.losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError, SoftmaxCrossEntropy
+from handgrad.optimizers import SGD, Adam, AdamW, RMSProp
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "GELU",
+    "SGD",
+    "Adam",
+    "AdamW",
+    "ArgumentError",
+    "AvgPool2d",
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "BinaryCrossEntropy",
+    "Conv2d",
+    "CrossEntropy",
+    "DataError",
+    "DeviceError",
+    "Dropout",
+    "Flatten",
+    "HandgradError",
+    "Layer",
+    "LayerNorm",
+    "LeakyReLU",
+    "Linear",
+    "Loader",
+    "LogSoftmax",
+    "MaxPool2d",
+    "MeanSquaredError",
+    "Preprocessing",
+    "RMSProp",
+    "ReLU",
+    "RecipeError",
+    "Residual",
+    "RunError",
+    "Sequential",
+    "ShapeError",
+    "Sigmoid",
+    "Softmax",
+    "SoftmaxCrossEntropy",
+    "Tanh",
+    "data",
+    "datasets",
+    "ops",
+]

@@ -1,0 +1,153 @@
+"""One vector for all parameters of a model, and the named views into it."""
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from handgrad.errors import ArgumentError, ShapeError
+from handgrad.ops import Array, Ops
+
+if TYPE_CHECKING:
+    from handgrad.layers.layer import Layer, ParameterSpec
+
+
+class ParameterTree:
+    """Named arrays in the shape of the model: parameters as attributes, sublayers by name.
+
+    >>> import numpy as np
+    >>> grads = ParameterTree()
+    >>> grads.insert("0.weight", np.zeros((2, 3)))
+    >>> grads["0"].weight.shape
+    (2, 3)
+    """
+
+    def __init__(self) -> None:
+        self._sublayers: dict[str, ParameterTree] = {}
+
+    def insert(self, name: str, array: Array) -> None:
+        """Put an array where its dotted name says."""
+        head, _, rest = name.partition(".")
+        if rest:
+            self._sublayers.setdefault(head, ParameterTree()).insert(rest, array)
+        else:
+            setattr(self, head, array)
+
+    def __getitem__(self, name: str) -> "ParameterTree":
+        """The arrays of one sublayer; empty for a layer without parameters."""
+        return self._sublayers.get(name) or ParameterTree()
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Array: ...
+
+
+class Gradients:
+    """A twin of a parameter vector: one contiguous `vector`, and `tree`, the views that `backward` fills.
+
+    >>> import handgrad, numpy as np
+    >>> model = handgrad.Linear(3, 2).initialize(np.random.default_rng(0))
+    >>> gradients = model.parameters.gradients()
+    >>> gradients.vector.shape, gradients.tree.weight.shape
+    ((8,), (2, 3))
+    """
+
+    def __init__(self, vector: Array, views: Mapping[str, Array]) -> None:
+        self.vector = vector
+        self.views = views
+        self.tree = ParameterTree()
+        for name, view in views.items():
+            self.tree.insert(name, view)
+
+
+class ParameterVector:
+    """All parameters of a model in one contiguous array; the layers hold views into it.
+
+    `vector` holds what training changes, `buffers` what is only kept with it (batch norm's running statistics).
+    An optimizer is one pass over `vector`, a checkpoint is one array with names.
+
+    Args:
+        tree: dotted name → (owning layer, spec), from `Layer.tree`.
+        ops: the device.
+        dtype: "float32" or "float64".
+    """
+
+    def __init__(self, tree: "Mapping[str, tuple[Layer, ParameterSpec]]", ops: Ops, dtype: str) -> None:
+        self.ops = ops
+        self.dtype = dtype
+        self._shapes = {n: s.shape for n, (o, s) in tree.items() if _leaf(n) in o.parameter_specs()}
+        buffers = {n: s.shape for n, (_, s) in tree.items() if n not in self._shapes}
+        self.vector = ops.zeros((_total(self._shapes),), dtype)
+        self.buffers = ops.zeros((_total(buffers),), dtype)
+        self.views = self._split(self.vector, self._shapes) | self._split(self.buffers, buffers)
+        for name, (owner, _) in tree.items():
+            setattr(owner, _leaf(name), self.views[name])
+
+    def _split(self, vector: Array, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
+        """Named, shaped views that lie one behind the other in the vector."""
+        views, start = {}, 0
+        for name, shape in shapes.items():
+            end = start + math.prod(shape)
+            views[name] = self.ops.reshape(vector[start:end], shape)  # (size,) → shape
+            start = end
+        return views
+
+    def gradients(self) -> Gradients:
+        """A new vector of the same layout for `backward` to fill."""
+        vector = self.ops.zeros((self.count,), self.dtype)
+        return Gradients(vector, self._split(vector, self._shapes))
+
+    @property
+    def count(self) -> int:
+        """Number of trainable values."""
+        return int(self.vector.shape[0])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Dotted names of the trainable arrays, in the order of the layers."""
+        return tuple(self._shapes)
+
+    def assign(self, name: str, values: Any) -> None:
+        """Overwrite one array, parameter or buffer, with values of its shape.
+
+        Raises:
+            ArgumentError: there is no array of that name.
+            ShapeError: the values have another shape.
+        """
+        if name not in self.views:
+            raise ArgumentError("name", name, f"one of {', '.join(self.views)}")
+        view, shape = self.views[name], tuple(np.shape(values))
+        if shape != tuple(view.shape):
+            raise ShapeError(name, shape, f"the shape {tuple(view.shape)}")
+        view[...] = self.ops.asarray(values, self.dtype)
+
+    def state_dict(self) -> dict[str, "np.typing.NDArray[Any]"]:
+        """Copies of every parameter and buffer as NumPy arrays, under PyTorch's names and in its shapes."""
+        return {name: np.array(self.ops.to_numpy(view)) for name, view in self.views.items()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Overwrite every parameter and buffer; nothing is changed unless all names and shapes fit.
+
+        Raises:
+            ArgumentError: a name is missing or unknown.
+            ShapeError: an array has another shape.
+        """
+        missing, unknown = self.views.keys() - state.keys(), state.keys() - self.views.keys()
+        if missing or unknown:
+            found = f"missing {sorted(missing)}, unknown {sorted(unknown)}"
+            raise ArgumentError("state", found, f"exactly the names {', '.join(self.views)}")
+        for name, view in self.views.items():
+            if tuple(np.shape(state[name])) != tuple(view.shape):
+                raise ShapeError(name, tuple(np.shape(state[name])), f"the shape {tuple(view.shape)}")
+        for name in self.views:
+            self.assign(name, state[name])
+
+
+def _leaf(name: str) -> str:
+    """Attribute name at the end of a dotted name."""
+    return name.rpartition(".")[2]
+
+
+def _total(shapes: Mapping[str, tuple[int, ...]]) -> int:
+    return sum(math.prod(shape) for shape in shapes.values())

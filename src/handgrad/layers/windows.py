@@ -1,0 +1,52 @@
+"""What convolution and pooling share: windows that slide over an image."""
+
+from handgrad.errors import ArgumentError, ShapeError
+from handgrad.ops import Pair, Shape
+
+
+def as_pair(name: str, value: int | Pair, least: int) -> Pair:
+    """(height, width) from one number or two.
+
+    Raises:
+        ArgumentError: a number is not an integer of at least `least`.
+
+    >>> as_pair("stride", 2, 1)
+    (2, 2)
+    """
+    pair = (value, value) if isinstance(value, int) else tuple(value)
+    if len(pair) != 2 or any(not isinstance(v, int) or v < least for v in pair):
+        raise ArgumentError(name, value, f"an integer >= {least}, or two of them")
+    return pair[0], pair[1]
+
+
+def window_grid(input_shape: Shape, kernel: Pair, stride: Pair, padding: Pair) -> Pair:
+    """How many windows fit: H' = ⌊(H + 2·padding − kernel) / stride⌋ + 1, and W' likewise.
+
+    Args:
+        input_shape: (..., H, W).
+        kernel: (kh, kw).
+        stride: (down, across).
+        padding: (rows, columns) added on each side.
+
+    Raises:
+        ShapeError: no window fits.
+
+    >>> window_grid((28, 28), (3, 3), (2, 2), (1, 1))
+    (14, 14)
+    """
+    sizes = [input_shape[a] + 2 * padding[a] - kernel[a] for a in (-2, -1)]
+    if min(sizes) < 0:
+        raise ShapeError("input_shape", input_shape, f"an image of at least {kernel} with padding {padding}")
+    return sizes[0] // stride[0] + 1, sizes[1] // stride[1] + 1
+
+
+def require_image(shape: Shape, channels: int | None = None) -> None:
+    """Check that a batch (N, C, H, W) or one example (C, H, W) is an image with the right number of channels.
+
+    Raises:
+        ShapeError: it is not.
+    """
+    if len(shape) not in (3, 4):
+        raise ShapeError("x", shape, "an image batch (N, C, H, W)")
+    if channels is not None and shape[-3] != channels:
+        raise ShapeError("x", shape, f"{channels} channels in axis -3")
