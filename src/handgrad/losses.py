@@ -45,6 +45,10 @@ class Loss(ABC):
         """The loss as a Python float."""
         return float(self.forward(outputs, targets, ops=ops, sample_weight=sample_weight)[0])
 
+    def per_example(self, value: float, count: int) -> float:
+        """A batch's loss as the mean over its examples, whatever the reduction, so that losses can be compared."""
+        return value if self.reduction == "mean" else value / count
+
     def _row_weights(self, outputs: Array, sample_weight: Array | None, ops: Ops, width: int = 1) -> Array:
         """How much each example counts, (N,): 1/(N·width) in a mean, 1 in a sum, times its sample weight."""
         rows = outputs.shape[0]
@@ -258,7 +262,7 @@ class BinaryCrossEntropy(RegressionLoss):
         forward=r"L = \sum_n w_n \sum_c \left[\max(x_{n c}, 0) - x_{n c}\, t_{n c} + \log(1 + e^{-|x_{n c}|})\right]",
         backward={"x": r"\bar x_n = w_n\,(\sigma(x_n) - t_n)"},
         shapes={"x": "(N, C)", "t": "(N, C)", "w": "(N)"},
-        notes="w is 1/(N·C) in a mean. This is −t log σ(x) − (1 − t) log(1 − σ(x)), so arranged that nothing overflows.",
+        notes="w is 1/(N·C) in a mean. It is −t log σ(x) − (1 − t) log(1 − σ(x)), so arranged that nothing overflows.",
     )
     threshold = 0.0
 

@@ -1,0 +1,71 @@
+"""How well a model does on data it does not learn from."""
+
+from typing import Any
+
+import numpy as np
+
+from handgrad.data.loader import Loader
+from handgrad.layers import Layer
+from handgrad.losses import Loss
+from handgrad.training.history import Scores
+
+
+def evaluate(model: Layer, loss: Loss, loader: Loader) -> Scores:
+    """Mean loss and accuracy over a loader, in prediction mode.
+
+    Args:
+        model: an initialised model.
+        loss: its loss; a sum is divided by the number of examples, so that every loss reads per example.
+        loader: the examples; it must not be empty.
+
+    >>> splits = handgrad.datasets.load("points")
+    >>> model = handgrad.Linear(2, 2).initialize(np.random.default_rng(0))
+    >>> preprocessing = handgrad.Preprocessing.for_dataset(splits.train, normalize="none")
+    >>> loader = handgrad.Loader(splits.train, 5, preprocessing=preprocessing)
+    >>> evaluate(model, handgrad.SoftmaxCrossEntropy(), loader).count
+    10
+    """
+    ops = model.parameters.ops
+    total, correct, count = 0.0, 0, 0
+    for batch in loader:
+        outputs = model(batch.inputs)
+        size = len(batch.targets)
+        value = float(loss.forward(outputs, ops.asarray(batch.targets), ops=ops)[0])
+        total += loss.per_example(value, size) * size
+        correct += count_correct(ops.to_numpy(outputs), batch.targets, loss.threshold)
+        count += size
+    return Scores(total / count, correct / count, count)
+
+
+def count_correct(outputs: "np.ndarray[Any, Any]", targets: "np.ndarray[Any, Any]", threshold: float = 0.5) -> int:
+    """Number of rows whose prediction is right.
+
+    With several output columns the prediction is the largest; with one it is 1 above the threshold, else 0.
+
+    Args:
+        outputs: (N, C).
+        targets: (N,) integers, or (N, C) rows.
+        threshold: for a single column.
+
+    >>> count_correct(np.array([[0.1, 0.9], [0.8, 0.2]]), np.array([1, 1]))
+    1
+    """
+    if outputs.shape[1] == 1:
+        hits = (outputs > threshold) == (targets.reshape(-1, 1) > 0.5)  # (N,) or (N, 1) → (N, 1)
+    else:
+        labels = targets if targets.ndim == 1 else targets.argmax(axis=1)  # (N, C) → (N,)
+        hits = outputs.argmax(axis=1) == labels
+    return int(np.count_nonzero(hits))
+
+
+def predict(model: Layer, loader: Loader) -> "np.ndarray[Any, Any]":
+    """The model's outputs for every example of a loader, in its order, (N, …).
+
+    >>> splits = handgrad.datasets.load("xor")
+    >>> model = handgrad.Linear(2, 1).initialize(np.random.default_rng(0))
+    >>> preprocessing = handgrad.Preprocessing.for_dataset(splits.train, normalize="none")
+    >>> predict(model, handgrad.Loader(splits.train, 3, preprocessing=preprocessing)).shape
+    (4, 1)
+    """
+    ops = model.parameters.ops
+    return np.concatenate([ops.to_numpy(model(batch.inputs)) for batch in loader])  # batches of (B, …) → (N, …)

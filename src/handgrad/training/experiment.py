@@ -1,0 +1,255 @@
+"""From a recipe to everything that a run needs, ready to train."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Self, cast
+
+import numpy as np
+
+from handgrad import initializers, layers, losses, optimizers, schedules
+from handgrad.data.datasets import Dataset, Splits, load, split
+from handgrad.data.loader import Loader
+from handgrad.data.preprocessing import Layout, Normalize, Preprocessing
+from handgrad.errors import RecipeError
+from handgrad.layers import Layer, Sequential
+from handgrad.losses import Loss
+from handgrad.ops import Shape, for_device
+from handgrad.training.construct import construct
+from handgrad.training.recipe import ModelSection, Recipe
+from handgrad.training.trainer import Trainer
+
+#: Examples scored at once: few enough for a convolution's scratch space to stay below 200 MB.
+EVALUATION_BATCH = 250
+
+#: Every layer that a recipe may name.
+LAYERS: dict[str, type[Layer]] = {
+    name: kind for name in layers.__all__ if isinstance(kind := getattr(layers, name), type) and issubclass(kind, Layer)
+}
+
+#: One stream of random numbers for each purpose, so that a change to one leaves the others as they were.
+_STREAMS = ("split", "init", "shuffle", "dropout")
+
+
+def random_streams(seed: int) -> dict[str, np.random.Generator]:
+    """Independent generators from one seed, by purpose: split, init, shuffle, dropout.
+
+    >>> sorted(random_streams(0))
+    ['dropout', 'init', 'shuffle', 'split']
+    """
+    return {name: np.random.default_rng([seed, index]) for index, name in enumerate(_STREAMS)}
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A recipe with its data loaded and its model built.
+
+    Args:
+        recipe: what it was made from.
+        dataset: the name of the data.
+        preprocessing: from raw inputs to what the model sees.
+        input_shape: of one example, as the model sees it.
+        classes: number of classes, or None where the targets are numbers.
+        loss: what is minimised.
+        trainer: ready to run; it holds the model.
+        test: the test data, to be scored once.
+    """
+
+    recipe: Recipe
+    dataset: str
+    preprocessing: Preprocessing
+    input_shape: Shape
+    classes: int | None
+    loss: Loss
+    trainer: Trainer
+    test: Loader
+
+    @property
+    def model(self) -> Layer:
+        """The network that the trainer trains."""
+        return self.trainer.model
+
+    @classmethod
+    def prepare(cls, recipe: Recipe, *, splits: Splits | None = None, device: str = "cpu") -> Self:
+        """Load the data, measure the preprocessing on the training part, build the model, and draw its weights.
+
+        Args:
+            recipe: what to build.
+            splits: the data; loaded by the recipe's `data.dataset` where left out.
+            device: where the model lives, as `handgrad.ops.for_device` takes it.
+
+        Raises:
+            RecipeError: the recipe does not fit the data, or names something that does not exist.
+            DataError: the data cannot be read.
+            DeviceError: the device is not there.
+
+        >>> experiment = Experiment.prepare(Recipe.load("points"))
+        >>> experiment.model
+        Sequential(Linear(in_features=2, out_features=2, has_bias=True))
+        """
+        ops = for_device(device)
+        splits = splits or load(recipe.data.dataset)
+        streams = random_streams(recipe.train.seed)
+        train, validation = _set_aside(splits.train, recipe.data.validation, streams["split"])
+        preprocessing = Preprocessing.for_dataset(
+            train,
+            cast(Normalize, recipe.data.normalize),
+            layout=cast(Layout, recipe.data.layout),
+            append_ones=recipe.data.append_ones,
+        )
+        input_shape = preprocessing.output_shape(train.inputs.shape[1:])
+        outputs = splits.train.classes or splits.train.labels.shape[1]
+        model = build_model(recipe.model, input_shape, outputs).initialize(streams["init"], ops=ops)
+        loss = construct(losses.NAMED, recipe.loss, "loss")
+        loaders = _Loaders(recipe, preprocessing, streams["shuffle"])
+        test = loaders.score(splits.test)
+        monitors = {"validation": loaders.score(validation)} if validation else {}
+        if recipe.train.report_test:
+            monitors["test"] = test
+        trainer = _trainer(recipe, model, loss, loaders.train(train), monitors, streams["dropout"])
+        return cls(recipe, splits.train.name, preprocessing, input_shape, splits.train.classes, loss, trainer, test)
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One stretch of training with its own model: a candidate of a search, or the run itself."""
+
+    title: str
+    experiment: Experiment
+
+
+def phases(recipe: Recipe, *, device: str = "cpu") -> Iterator[Phase]:
+    """The run of a recipe, after its search for a width, if it has one.
+
+    The caller trains each phase to its end before asking for the next: the width of the last phase is the one whose
+    candidate scored best on validation data. Test data takes no part in the choice.
+
+    >>> [phase.title for phase in phases(Recipe.load("points"))]
+    ['points']
+    """
+    splits = load(recipe.data.dataset)
+    scores: dict[int, float] = {}
+    for width in recipe.select.widths:
+        changes = {"model.hidden": (width,), "train.epochs": recipe.select.epochs, "train.report_test": False}
+        candidate = recipe.override(changes | {"data.validation": recipe.select.validation})
+        experiment = Experiment.prepare(candidate, splits=splits, device=device)
+        yield Phase(f"width {width}", experiment)
+        scores[width] = experiment.trainer.history.epochs[-1].scores["validation"].accuracy
+    if scores:
+        best = max(scores, key=lambda width: scores[width])
+        recipe = recipe.override({"model.hidden": (best,)})
+    title = f"width {recipe.model.hidden[0]}, all data" if scores else recipe.name
+    yield Phase(title, Experiment.prepare(recipe, splits=splits, device=device))
+
+
+def build_model(section: ModelSection, input_shape: Shape, outputs: int) -> Sequential:
+    """The layers that a recipe's `model` describes, sizes filled in from the input, first to last.
+
+    Args:
+        section: the description.
+        input_shape: of one example.
+        outputs: number of classes, or of numbers to predict.
+
+    Raises:
+        RecipeError: an unknown layer or law, or layers that do not fit each other.
+
+    >>> build_model(ModelSection(hidden=(3,)), (2,), 2)
+    Sequential(Linear(in_features=2, out_features=3, has_bias=True), ReLU(),
+               Linear(in_features=3, out_features=2, has_bias=True))
+    """
+    if section.init not in initializers.NAMED:
+        raise RecipeError(f"model.init is {section.init!r}, expected one of {', '.join(initializers.NAMED)}.")
+    tables = [*section.features]
+    for width in section.hidden:
+        tables += [{"name": "Linear", "out_features": width, "bias": section.bias}, {"name": section.activation}]
+        tables += [{"name": "Dropout", "p": section.dropout}] if section.dropout else []
+    tables += [{"name": "Linear", "out_features": outputs, "bias": section.bias}]
+    tables += [{"name": section.output_activation}] if section.output_activation else []
+    model, shape = [], input_shape
+    for index, table in enumerate(tables):
+        layer = _layer(table, shape, section.init, f"model layer {index}")
+        try:
+            shape = layer.output_shape(shape)
+        except ValueError as error:
+            raise RecipeError(f"Model layer {index}, {table['name']}: {error}") from error
+        model.append(layer)
+    return Sequential(*model)
+
+
+def _layer(table: Mapping[str, Any], shape: Shape, init: str, where: str) -> Layer:
+    """One layer, its input size taken from the shape that reaches it."""
+    weight_init, bias_init = initializers.NAMED[init]
+    width = shape[0] if len(shape) == 3 else shape[-1]  # channels of an image (C, H, W), else features
+    table = dict(table)
+    if "branch" in table:
+        inner, inner_shape = [], shape
+        for index, entry in enumerate(table["branch"]):
+            inner.append(_layer(entry, inner_shape, init, f"{where}.branch[{index}]"))
+            inner_shape = inner[-1].output_shape(inner_shape)
+        table["branch"] = Sequential(*inner)
+    return construct(
+        LAYERS,
+        table,
+        where,
+        in_features=width,
+        in_channels=width,
+        num_features=width,
+        weight_init=weight_init,
+        bias_init=bias_init,
+    )
+
+
+def _set_aside(train: Dataset, count: int, rng: np.random.Generator) -> tuple[Dataset, Dataset | None]:
+    """Training and validation data; with a count of 0 there is no validation data."""
+    return split(train, count, rng) if count else (train, None)
+
+
+@dataclass(frozen=True)
+class _Loaders:
+    """Makes the loaders of one experiment, all with the same preprocessing."""
+
+    recipe: Recipe
+    preprocessing: Preprocessing
+    rng: np.random.Generator
+
+    def train(self, dataset: Dataset) -> Loader:
+        """Shuffled batches; a full batch stays in order, since a sum does not depend on it."""
+        size = self.recipe.train.batch_size or None
+        rng = self.rng if size else None
+        one_hot = self.recipe.data.one_hot
+        return Loader(dataset, size, preprocessing=self.preprocessing, rng=rng, one_hot=one_hot)
+
+    def score(self, dataset: Dataset) -> Loader:
+        """Batches in order."""
+        return Loader(dataset, EVALUATION_BATCH, preprocessing=self.preprocessing)
+
+
+def _trainer(
+    recipe: Recipe, model: Layer, loss: Loss, train: Loader, monitors: dict[str, Loader], rng: np.random.Generator
+) -> Trainer:
+    section = recipe.train
+    return Trainer(
+        model,
+        loss,
+        construct(optimizers.NAMED, recipe.optimizer, "optimizer"),
+        train=train,
+        monitors=monitors,
+        schedule=build_schedule(recipe.schedule, len(train), section.epochs),
+        clip_norm=section.clip_norm or None,
+        patience=section.patience or None,
+        keep_best=section.keep_best,
+        rng=rng,
+    )
+
+
+def build_schedule(table: Mapping[str, Any], steps_per_epoch: int, epochs: int) -> schedules.Schedule:
+    """A schedule from a recipe's table, in which lengths are in epochs: `every_epochs`, `warmup_epochs`.
+
+    >>> build_schedule({"name": "step", "every_epochs": 5, "factor": 0.5}, steps_per_epoch=10, epochs=20)
+    StepSchedule(every=50, factor=0.5)
+    """
+    table = dict(table)
+    warmup = round(table.pop("warmup_epochs", 0) * steps_per_epoch)
+    if "every_epochs" in table:
+        table["every"] = max(1, round(table.pop("every_epochs") * steps_per_epoch))
+    schedule = construct(schedules.NAMED, table, "schedule", steps=max(1, steps_per_epoch * epochs - warmup))
+    return schedules.WarmUp(schedule, warmup) if warmup else schedule

@@ -1,0 +1,106 @@
+"""What happened during training: one record a step, one record an epoch."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How a model does on a set of examples.
+
+    Args:
+        loss: mean loss an example.
+        accuracy: share classified rightly, in [0, 1].
+        count: number of examples.
+    """
+
+    loss: float
+    accuracy: float
+    count: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """One update of the parameters.
+
+    Args:
+        number: steps taken so far, this one included.
+        epoch: the epoch it belongs to, from 1.
+        batch: its place in the epoch, from 1.
+        batches: steps in the epoch.
+        loss: of the batch, before the update.
+        learning_rate: that the update used.
+        gradient_norm: length of the whole gradient, before clipping.
+    """
+
+    number: int
+    epoch: int
+    batch: int
+    batches: int
+    loss: float
+    learning_rate: float
+    gradient_norm: float
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass over the training data.
+
+    Args:
+        number: from 1.
+        train_loss: mean of the steps' losses, weighted by batch size.
+        scores: after the epoch, by name: "validation", "test".
+        learning_rate: of its last step.
+        gradient_norm: mean over its steps.
+        seconds: spent training; scoring and the caller's own time are left out.
+        is_best: whether the validation score was the best so far.
+        complete: False if training was stopped inside the epoch.
+    """
+
+    number: int
+    train_loss: float
+    scores: Mapping[str, Scores]
+    learning_rate: float
+    gradient_norm: float
+    seconds: float
+    is_best: bool = False
+    complete: bool = True
+
+
+@dataclass
+class History:
+    """Every step and epoch of a training run.
+
+    >>> history = History()
+    >>> history.steps.append(Step(1, 1, 1, 1, loss=2.5, learning_rate=0.1, gradient_norm=1.0))
+    >>> History.from_dict(history.to_dict()).steps[0].loss
+    2.5
+    """
+
+    steps: list[Step] = field(default_factory=list)
+    epochs: list[Epoch] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists and numbers for JSON; steps as columns, which is a third of the size of rows."""
+        names = [f.name for f in fields(Step)]
+        return {
+            "steps": {name: [_short(getattr(step, name)) for step in self.steps] for name in names},
+            "epochs": [asdict(epoch) for epoch in self.epochs],
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The inverse of `to_dict`."""
+        columns = values["steps"]
+        steps = [Step(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)]
+        epochs = [
+            Epoch(**{**epoch, "scores": {name: Scores(**s) for name, s in epoch["scores"].items()}})
+            for epoch in values["epochs"]
+        ]
+        return cls(steps, epochs)
+
+
+def _short(value: float) -> float:
+    """A float to the seven digits that float32 carries."""
+    return float(f"{value:.7g}") if isinstance(value, float) else value

@@ -1,0 +1,230 @@
+"""Recipes: everything that makes a training run what it is, in one TOML file."""
+
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any, Self, cast
+
+from handgrad.errors import RecipeError
+from handgrad.training.construct import did_you_mean
+
+
+@dataclass(frozen=True)
+class DataSection:
+    """What is learned from.
+
+    Args:
+        dataset: "mnist", "xor", "points", or a directory with MNIST's four file names.
+        validation: training examples set aside to choose by; 0 for none.
+        normalize: "none", "unit" (pixels to [0, 1]) or "standard" (mean 0, standard deviation 1).
+        layout: "flat" rows or "image" (C, H, W).
+        append_ones: add a column of ones, the bias of a first layer that has none.
+        one_hot: targets as one-hot rows rather than integers.
+    """
+
+    dataset: str = "mnist"
+    validation: int = 0
+    normalize: str = "unit"
+    layout: str = "flat"
+    append_ones: bool = False
+    one_hot: bool = False
+
+
+@dataclass(frozen=True)
+class ModelSection:
+    """What learns: feature layers, then hidden layers, then the output layer.
+
+    Args:
+        features: tables of layers in front; sizes that follow from the input may be left out.
+        hidden: widths of the hidden linear layers.
+        activation: the layer behind each hidden layer.
+        dropout: probability of dropping each hidden unit; 0 for none.
+        bias: whether hidden and output layers have biases.
+        output_activation: a layer behind the output, such as "Sigmoid"; "" for none.
+        init: the law of the first weights, by its name in `handgrad.initializers`.
+    """
+
+    features: tuple[Mapping[str, Any], ...] = ()
+    hidden: tuple[int, ...] = ()
+    activation: str = "ReLU"
+    dropout: float = 0.0
+    bias: bool = True
+    output_activation: str = ""
+    init: str = "he"
+
+
+@dataclass(frozen=True)
+class TrainSection:
+    """How long, in what portions, and what is reported on the way.
+
+    Args:
+        epochs: passes over the training data.
+        batch_size: examples a step; 0 for all of them.
+        seed: from which every random number follows.
+        clip_norm: longest gradient allowed; 0 does not clip.
+        patience: epochs without a better validation score before stopping; 0 never stops.
+        keep_best: end with the parameters of the best validation score.
+        report_test: score the test data after every epoch, as some sources do, rather than once at the end.
+        log_every: print the loss every so many steps; 0 does not.
+    """
+
+    epochs: int = 10
+    batch_size: int = 64
+    seed: int = 0
+    clip_norm: float = 0.0
+    patience: int = 0
+    keep_best: bool = False
+    report_test: bool = False
+    log_every: int = 0
+
+
+@dataclass(frozen=True)
+class SelectSection:
+    """A search for the width on validation data before the run itself.
+
+    Args:
+        widths: candidates for the hidden layer.
+        epochs: passes that each candidate gets.
+        validation: training examples set aside to compare them.
+    """
+
+    widths: tuple[int, ...] = ()
+    epochs: int = 20
+    validation: int = 5000
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A whole training run, checked when it is made.
+
+    The tables `loss`, `optimizer` and `schedule` hold a `name` and the settings of what it names.
+
+    Raises:
+        RecipeError: an unknown table or key, or a value of the wrong kind.
+
+    >>> recipe = Recipe.load("mlp").override({"train.epochs": 3})
+    >>> recipe.model.hidden, recipe.train.epochs
+    ((128,), 3)
+    """
+
+    name: str
+    summary: str = ""
+    data: DataSection = DataSection()
+    model: ModelSection = ModelSection()
+    loss: Mapping[str, Any] = field(default_factory=lambda: {"name": "softmax_cross_entropy"})
+    optimizer: Mapping[str, Any] = field(default_factory=lambda: {"name": "sgd", "learning_rate": 0.1})
+    schedule: Mapping[str, Any] = field(default_factory=lambda: {"name": "constant"})
+    train: TrainSection = TrainSection()
+    select: SelectSection = SelectSection()
+    queries: tuple[tuple[float, ...], ...] = ()
+
+    @classmethod
+    def load(cls, name_or_path: str) -> Self:
+        """A recipe of the package by its name, or one of your own by its path.
+
+        Raises:
+            RecipeError: there is no such recipe, or the file is not one.
+        """
+        path = Path(name_or_path)
+        if name_or_path in recipe_names():
+            text = (_package_folder() / f"{name_or_path}.toml").read_text(encoding="utf-8")
+        elif path.suffix == ".toml" and path.is_file():
+            text = path.read_text(encoding="utf-8", errors="replace")
+        else:
+            hint = did_you_mean(name_or_path, recipe_names())
+            names = ", ".join(recipe_names())
+            raise RecipeError(f"Recipe {name_or_path!r} not found, expected one of {names}, or a .toml file{hint}.")
+        try:
+            return cls.from_dict({"name": path.stem} | tomllib.loads(text))
+        except (tomllib.TOMLDecodeError, RecipeError) as error:
+            raise RecipeError(f"Recipe {name_or_path}: {error}") from error
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """From nested tables, as TOML and JSON give them."""
+        return cast(Self, _section(cls, values, ""))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Nested tables of plain values; the inverse of `from_dict`."""
+        return asdict(self)
+
+    def override(self, changes: Mapping[str, Any]) -> Self:
+        """A copy with some values changed, each named by its place: `train.epochs`, `optimizer.learning_rate`.
+
+        Raises:
+            RecipeError: there is no such place, or the value is of the wrong kind.
+        """
+        tables = self.to_dict()
+        for place, value in changes.items():
+            *parents, key = place.split(".")
+            table = tables
+            for parent in parents:
+                table = table.get(parent, {}) if isinstance(table, dict) else {}
+            if not isinstance(table, dict) or (not parents and key not in table):
+                raise RecipeError(f"{place!r} is not a value of a recipe{did_you_mean(place, _places(self))}.")
+            table[key] = value
+        return self.from_dict(tables)
+
+    def with_optimizer(self, name: str) -> Self:
+        """A copy with another optimizer at its own default settings; the recipe's own optimizer keeps its settings."""
+        return self if name == self.optimizer["name"] else replace(self, optimizer={"name": name})
+
+
+def recipe_names() -> tuple[str, ...]:
+    """The package's recipes; the default first, then by name.
+
+    >>> recipe_names()[0]
+    'fast'
+    """
+    names = sorted(file.name.removesuffix(".toml") for file in _package_folder().iterdir() if ".toml" in file.name)
+    return tuple(sorted(names, key=lambda name: name != "fast"))
+
+
+def _package_folder() -> Any:
+    return resources.files("handgrad.training") / "recipes"
+
+
+def _places(recipe: Recipe) -> list[str]:
+    tables = recipe.to_dict()
+    return [f"{table}.{key}" for table, values in tables.items() if isinstance(values, dict) for key in values]
+
+
+def _section(kind: type[Any], values: Mapping[str, Any], where: str) -> Any:
+    """A dataclass from a table, every value checked against its field's type."""
+    hints = typing.get_type_hints(kind)
+    checked = {}
+    for key, value in values.items():
+        place = f"{where}.{key}".lstrip(".")
+        if key not in hints:
+            names = [f.name for f in fields(kind)]
+            raise RecipeError(f"{place} is unknown, expected one of {', '.join(names)}{did_you_mean(key, names)}.")
+        checked[key] = _value(hints[key], value, place)
+    return kind(**checked)
+
+
+def _value(hint: Any, value: Any, place: str) -> Any:
+    """The value as its type hint wants it, or a RecipeError."""
+    if isinstance(hint, type) and hasattr(hint, "__dataclass_fields__"):
+        return _section(hint, _require(value, Mapping, "a table", place), place)
+    origin = typing.get_origin(hint)
+    if origin is tuple:
+        items = _require(value, list | tuple, "a list", place)
+        return tuple(_value(typing.get_args(hint)[0], item, f"{place}[{i}]") for i, item in enumerate(items))
+    if origin is not None:
+        return dict(_require(value, Mapping, "a table", place))
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if hint is int and isinstance(value, bool):
+        raise RecipeError(f"{place} is {value!r}, expected an integer.")
+    words = {int: "an integer", float: "a number", bool: "true or false", str: "a string"}
+    return _require(value, hint, words[hint], place)
+
+
+def _require(value: Any, kind: type | types.UnionType, words: str, place: str) -> Any:
+    if not isinstance(value, kind):
+        raise RecipeError(f"{place} is {value!r}, expected {words}.")
+    return value

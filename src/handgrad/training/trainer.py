@@ -1,0 +1,202 @@
+"""The training loop, as a generator: the caller decides what to print, draw or stop."""
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from handgrad.data.loader import Batch, Loader
+from handgrad.errors import ArgumentError, HandgradError
+from handgrad.layers import Layer
+from handgrad.losses import Loss
+from handgrad.optimizers import Optimizer, clip_by_global_norm
+from handgrad.schedules import ConstantSchedule, Schedule
+from handgrad.training.evaluation import evaluate
+from handgrad.training.history import Epoch, History, Scores, Step
+
+
+class TrainingError(HandgradError):
+    """Training cannot go on: the loss is no longer a finite number."""
+
+
+class Trainer:
+    """Trains a model on batches; `run` yields a `Step` after each update and an `Epoch` after each pass.
+
+    It prints nothing and saves nothing. The records are also kept in `history`. `stop()` ends the run cleanly after the
+    current step, from a signal handler or another thread.
+
+    Args:
+        model: an initialised model.
+        loss: what to minimise.
+        optimizer: how.
+        train: the training batches.
+        monitors: loaders that are scored after each epoch, by name. "validation" steers `patience` and `keep_best`;
+            any other, such as "test", is only reported.
+        schedule: multiplies the optimizer's learning rate.
+        clip_norm: longest gradient allowed, over all parameters; None does not clip.
+        patience: stop after so many epochs without a better validation score; None never does.
+        keep_best: when the run ends, go back to the parameters with the best validation score.
+        rng: for dropout; needed only where a layer draws numbers.
+
+    A validation score is better if its accuracy is higher, or equal with a lower loss.
+
+    Raises:
+        ArgumentError: patience or keep_best without a "validation" monitor, or a setting out of range.
+        TrainingError: from `run`, when a loss is NaN or infinite; the parameters are those before that step.
+
+    >>> splits = handgrad.datasets.load("points")
+    >>> model = handgrad.Linear(2, 2).initialize(np.random.default_rng(0))
+    >>> preprocessing = handgrad.Preprocessing.for_dataset(splits.train, normalize="none")
+    >>> loader = handgrad.Loader(splits.train, None, preprocessing=preprocessing)
+    >>> trainer = Trainer(model, handgrad.SoftmaxCrossEntropy(), handgrad.SGD(0.1), train=loader)
+    >>> losses = [event.loss for event in trainer.run(epochs=50) if isinstance(event, Step)]
+    >>> losses[-1] < losses[0]
+    True
+    """
+
+    def __init__(
+        self,
+        model: Layer,
+        loss: Loss,
+        optimizer: Optimizer,
+        *,
+        train: Loader,
+        monitors: Mapping[str, Loader] | None = None,
+        schedule: Schedule | None = None,
+        clip_norm: float | None = None,
+        patience: int | None = None,
+        keep_best: bool = False,
+        rng: np.random.Generator | None = None,
+    ) -> None:
+        self.model = model
+        self.loss = loss
+        self.optimizer = optimizer
+        self.train = train
+        self.monitors = dict(monitors or {})
+        self.schedule = schedule or ConstantSchedule()
+        self.clip_norm = clip_norm
+        self.patience = patience
+        self.keep_best = keep_best
+        self.rng = rng
+        self.history = History()
+        self.gradients = model.parameters.gradients()
+        self.state = optimizer.start(model.parameters.vector, ops=model.parameters.ops)
+        self.best: tuple[Scores, dict[str, Any]] | None = None
+        self.stopped_by = ""
+        self._stop_requested = False
+        self._check()
+
+    def _check(self) -> None:
+        if len(self.train) == 0:
+            raise ArgumentError("train", self.train, "a loader with at least one example")
+        for name, value in (("patience", self.patience), ("keep_best", self.keep_best)):
+            if value and "validation" not in self.monitors:
+                raise ArgumentError(name, value, 'a "validation" monitor beside it', "test data must not choose")
+        if self.patience is not None and self.patience < 1:
+            raise ArgumentError("patience", self.patience, "an integer >= 1, or None")
+        if self.clip_norm is not None and not self.clip_norm > 0:
+            raise ArgumentError("clip_norm", self.clip_norm, "a number > 0, or None")
+
+    def stop(self) -> None:
+        """End the run after the current step; the unfinished epoch is scored and recorded as incomplete."""
+        self._stop_requested = True
+
+    def run(self, epochs: int) -> Iterator[Step | Epoch]:
+        """Train for a number of passes over the data, on from where the last run ended.
+
+        Args:
+            epochs: at least 1.
+
+        Yields:
+            a Step after each update, an Epoch after each pass.
+        """
+        if epochs < 1:
+            raise ArgumentError("epochs", epochs, "an integer >= 1")
+        self._stop_requested, self.stopped_by = False, ""
+        first = len(self.history.epochs) + 1
+        for number in range(first, first + epochs):
+            yield from self._run_epoch(number)
+            if self.stopped_by:
+                break
+        if self.keep_best and self.best:
+            self.model.parameters.load_state_dict(self.best[1])
+
+    def _run_epoch(self, number: int) -> Iterator[Step | Epoch]:
+        seconds, started = 0.0, time.perf_counter()
+        losses, sizes, norms = [], [], []
+        for index, batch in enumerate(self.train, start=1):
+            loss, norm, rate = self._update(batch)
+            seconds += time.perf_counter() - started
+            step = Step(self.state.step, number, index, len(self.train), loss, rate, norm)
+            sizes.append(len(batch.targets))
+            losses.append(self.loss.per_example(loss, sizes[-1]))
+            norms.append(norm)
+            self.history.steps.append(step)
+            yield step
+            if self._stop_requested:
+                self.stopped_by = "request"
+                break
+            started = time.perf_counter()
+        scores = {name: evaluate(self.model, self.loss, loader) for name, loader in self.monitors.items()}
+        epoch = Epoch(
+            number,
+            train_loss=float(np.average(losses, weights=sizes)),
+            scores=scores,
+            learning_rate=rate,
+            gradient_norm=float(np.mean(norms)),
+            seconds=seconds,
+            is_best=self._note_best(scores.get("validation")),
+            complete=index == len(self.train),
+        )
+        self.history.epochs.append(epoch)
+        self._check_patience()
+        yield epoch
+
+    def _update(self, batch: Batch) -> tuple[float, float, float]:
+        """Forward, backward and one step of the optimizer: the loss, the gradient's norm, the learning rate."""
+        ops = self.model.parameters.ops
+        inputs, targets = ops.asarray(batch.inputs), ops.asarray(batch.targets)
+        outputs, cache = self.model.forward(inputs, ops=ops, training=True, rng=self.rng)
+        value, loss_cache = self.loss.forward(outputs, targets, ops=ops)
+        loss = float(value)
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"The loss became {loss} at step {self.state.step + 1}; the parameters are those before it. "
+                "Lower the learning rate, clip the gradient, or check that the inputs are scaled."
+            )
+        self.model.backward(self.loss.backward(loss_cache, ops=ops), cache, ops=ops, grads=self.gradients.tree)
+        norm = self._gradient_norm()
+        rate = self.optimizer.learning_rate * self.schedule(self.state.step)
+        vector = self.model.parameters.vector
+        self.optimizer.step(vector, self.gradients.vector, self.state, ops=ops, learning_rate=rate)
+        return loss, norm, rate
+
+    def _gradient_norm(self) -> float:
+        ops = self.model.parameters.ops
+        if self.clip_norm is None:
+            return ops.norm(self.gradients.vector)
+        return clip_by_global_norm(self.gradients.vector, self.clip_norm, ops=ops)
+
+    def _note_best(self, scores: Scores | None) -> bool:
+        """Whether these validation scores are the best so far; if asked to, keep the parameters that made them."""
+        if scores is None:
+            return False
+        if self.best and _rank(scores) <= _rank(self.best[0]):
+            return False
+        self.best = (scores, self.model.parameters.state_dict() if self.keep_best else {})
+        return True
+
+    def _check_patience(self) -> None:
+        epochs = self.history.epochs
+        if self.patience is None or self.stopped_by:
+            return
+        last_best = max((epoch.number for epoch in epochs if epoch.is_best), default=0)
+        if epochs[-1].number - last_best >= self.patience:
+            self.stopped_by = "patience"
+
+
+def _rank(scores: Scores) -> tuple[float, float]:
+    """Higher is better: accuracy first, then a lower loss."""
+    return scores.accuracy, -scores.loss
