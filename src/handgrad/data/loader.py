@@ -1,0 +1,147 @@
+"""Batches: shuffled samples, made into network inputs and targets only when their turn comes."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from handgrad.data.datasets import Dataset
+from handgrad.data.preprocessing import Preprocessing
+from handgrad.errors import ArgumentError
+
+
+class Batch(NamedTuple):
+    """What one training step sees.
+
+    Attributes:
+        inputs: floating point, (n, D) or (n, C, H, W).
+        targets: int64 (n,), or floating point (n, classes) or (n, D).
+
+    Example:
+        >>> inputs, targets = Batch(np.zeros((1, 2)), np.array([1]))
+        >>> targets
+        array([1])
+    """
+
+    inputs: NDArray[Any]
+    targets: NDArray[Any]
+
+
+def one_hot(labels: NDArray[Any], classes: int, dtype: DTypeLike = np.float32) -> NDArray[Any]:
+    """Write each label as a row of zeros with a single one.
+
+    Y[n, c] = 1 where c = labels[n], else 0.
+
+    Args:
+        labels: integers (N,) in [0, classes).
+        classes: the number of columns.
+        dtype: of the result.
+
+    Returns:
+        (N, classes) of `dtype`.
+
+    Raises:
+        ArgumentError: `labels` is not a vector of integers in [0, classes).
+
+    Example:
+        >>> one_hot(np.array([2, 0]), 3)
+        array([[0., 0., 1.],
+               [1., 0., 0.]], dtype=float32)
+    """
+    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
+        found = f"{labels.dtype} of shape {labels.shape}"
+        raise ArgumentError("labels", found, "integers of shape (N,)", "pass class numbers, not one-hot rows")
+    if len(labels) and not (labels.min() >= 0 and labels.max() < classes):
+        found = f"{labels.min()} to {labels.max()}"
+        raise ArgumentError("labels", found, f"integers from 0 to {classes - 1}", "raise classes")
+    rows = np.zeros((len(labels), classes), dtype)
+    rows[np.arange(len(labels)), labels] = 1
+    return rows
+
+
+class Loader:
+    """The batches of one data set, as a sequence that is reshuffled each time it is iterated over.
+
+    Raw inputs stay as they are (uint8 images take a quarter of float32) until a batch is asked for. Every batch
+    is made of new arrays; the last one is shorter where the batch size does not divide N.
+
+    Args:
+        dataset: N samples.
+        batch_size: samples in a batch, or None for all of them in one.
+        preprocessing: makes network inputs of raw ones.
+        rng: draws a new permutation for every `iter(loader)`; None keeps the order of the data set.
+        one_hot: give integer labels as rows (n, classes) instead of int64 (n,).
+        dtype: of inputs and floating-point targets; float32, or float64 for checks.
+
+    Raises:
+        ArgumentError: `batch_size` is not a positive integer, `dtype` is neither float32 nor float64, or
+            `one_hot` is asked of a data set without classes.
+
+    Example:
+        >>> from handgrad.data.datasets import load
+        >>> loader = Loader(load("points").train, 4, preprocessing=Preprocessing(scale=1.0))
+        >>> len(loader), [len(batch.inputs) for batch in loader]
+        (3, [4, 4, 2])
+        >>> loader[2].targets
+        array([1, 1])
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        batch_size: int | None,
+        *,
+        preprocessing: Preprocessing,
+        rng: np.random.Generator | None = None,
+        one_hot: bool = False,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        if batch_size is not None and (not isinstance(batch_size, int | np.integer) or batch_size < 1):
+            raise ArgumentError("batch_size", batch_size, "an integer of at least 1, or None for all samples")
+        if np.dtype(dtype) not in (np.float32, np.float64):
+            raise ArgumentError("dtype", str(np.dtype(dtype)), "float32 or float64")
+        if one_hot and dataset.classes is None:
+            raise ArgumentError("one_hot", one_hot, "False for a data set without classes", "use its targets")
+        self.dataset = dataset
+        self.batch_size = max(1, len(dataset)) if batch_size is None else int(batch_size)
+        self.preprocessing = preprocessing
+        self.rng = rng
+        self.one_hot = one_hot
+        self.dtype = np.dtype(dtype)
+        self._order: NDArray[np.int64] | None = None  # None is the data set's own order, read without copying
+
+    def __len__(self) -> int:
+        return len(self._starts())
+
+    def __getitem__(self, index: int) -> Batch:
+        """Make batch `index` of the order that the latest `iter` drew; before the first, the data set's own.
+
+        Raises:
+            IndexError: `index` is not in [−len, len).
+        """
+        return self._batch(index, self._order)
+
+    def __iter__(self) -> Iterator[Batch]:
+        # Not a generator: the order is drawn when iteration is asked for, and each iterator keeps its own.
+        if self.rng is not None:
+            self._order = self.rng.permutation(len(self.dataset))
+        order = self._order
+        return (self._batch(index, order) for index in range(len(self)))
+
+    def _starts(self) -> range:
+        return range(0, len(self.dataset), self.batch_size)
+
+    def _batch(self, index: int, order: NDArray[np.int64] | None) -> Batch:
+        start = self._starts()[index]
+        chosen = slice(start, start + self.batch_size)
+        rows = chosen if order is None else order[chosen]
+        inputs = self.preprocessing(self.dataset.inputs[rows], self.dtype)
+        return Batch(inputs, self._targets(self.dataset.labels[rows]))
+
+    def _targets(self, labels: NDArray[Any]) -> NDArray[Any]:
+        if self.dataset.classes is None:
+            return labels.astype(self.dtype)
+        if self.one_hot:
+            return one_hot(labels, self.dataset.classes, self.dtype)
+        return labels.astype(np.int64)
