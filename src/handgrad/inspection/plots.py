@@ -1,0 +1,199 @@
+"""Pictures of data, training and weights. Each function returns a Matplotlib figure; `save` writes it as PNG."""
+
+import io
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from handgrad.data.datasets import Dataset
+from handgrad.training.history import Epoch, History
+
+Images: TypeAlias = np.ndarray[Any, Any]
+
+# Okabe and Ito's colours, which people with colour-blindness can tell apart.
+_COLOURS = {"train": "#0072B2", "validation": "#E69F00", "test": "#D55E00"}
+_GREY = "#666666"
+_DPI = 130
+
+
+def save(figure: Figure) -> bytes:
+    """A figure as the bytes of a PNG file."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=_DPI)
+    return buffer.getvalue()
+
+
+def gallery(train: Dataset, test: Dataset, count: int = 10) -> Figure:
+    """The first training and test images, each with its label.
+
+    Args:
+        train: images (N, H, W) or (N, H, W, C).
+        test: the same.
+        count: images of each.
+    """
+    figure = Figure(figsize=(0.8 * count + 0.6, 2.5), layout="constrained")
+    axes = figure.subplots(2, count, squeeze=False)
+    for row, (name, dataset) in zip(axes, (("training", train), ("test", test)), strict=True):
+        for index, axis in enumerate(row):
+            if index < len(dataset):
+                _show_image(axis, dataset.inputs[index], str(dataset.labels[index]))
+            else:
+                axis.set_axis_off()
+        row[0].set_ylabel(name, color=_GREY)
+    return figure
+
+
+def curves(history: History) -> Figure:
+    """Loss and accuracy by epoch: training, validation and test, as far as they were recorded."""
+    epochs = [epoch for epoch in history.epochs if epoch.complete] or history.epochs
+    names = sorted({name for epoch in epochs for name in epoch.scores}, reverse=True)
+    figure = Figure(figsize=(9.5 if names else 5.2, 3.8), layout="constrained")
+    panels = figure.subplots(1, 2 if names else 1, squeeze=False)[0]
+    _line(panels[0], epochs, lambda epoch: epoch.train_loss, "train")
+    for name in names:
+        _line(panels[0], epochs, lambda epoch, name=name: epoch.scores[name].loss, name)  # type: ignore[misc]
+        _line(panels[1], epochs, lambda epoch, name=name: epoch.scores[name].accuracy, name)  # type: ignore[misc]
+    _finish(panels[0], "mean loss")
+    if names:
+        _finish(panels[1], "accuracy")
+        panels[1].yaxis.set_major_formatter(PercentFormatter(1.0))
+    return figure
+
+
+def confusion(counts: "np.ndarray[Any, Any]", names: Sequence[str]) -> Figure:
+    """How often each class was taken for each other; right answers are on the diagonal and left uncoloured.
+
+    Args:
+        counts: (C, C), row the true class, column the predicted one.
+        names: of the classes.
+    """
+    size = max(4.4, 0.52 * len(names) + 1.2)
+    figure = Figure(figsize=(size + 0.4, size), layout="constrained")
+    axis = figure.subplots()
+    wrong = counts * (1 - np.eye(len(names), dtype=counts.dtype))
+    axis.imshow(np.ma.masked_equal(wrong, 0), cmap="Oranges", vmin=0, vmax=max(1, wrong.max() * 1.25))
+    for (row, column), count in np.ndenumerate(counts):
+        if count:
+            weight, colour = ("bold", "#222222") if row == column else ("normal", "#222222")
+            axis.text(column, row, str(count), ha="center", va="center", fontsize=8, weight=weight, color=colour)
+    axis.set_xticks(range(len(names)), names)
+    axis.set_yticks(range(len(names)), names)
+    axis.set_xlabel("predicted")
+    axis.set_ylabel("true")
+    right, total = int(np.trace(counts)), int(counts.sum())
+    axis.set_title(f"{right:,} of {total:,} right ({right / max(1, total):.2%})", fontsize=11)
+    axis.tick_params(length=0)
+    return figure
+
+
+def mistakes(images: Images, labels: "np.ndarray[Any, Any]", probabilities: "np.ndarray[Any, Any]") -> Figure:
+    """The test images that the network got wrong with most conviction.
+
+    Args:
+        images: (N, H, W) or (N, H, W, C).
+        labels: integers (N,).
+        probabilities: (N, C).
+    """
+    predicted = probabilities.argmax(axis=1)  # (N, C) → (N,)
+    wrong = np.flatnonzero(predicted != labels)
+    worst = wrong[np.argsort(probabilities[wrong, labels[wrong]], kind="stable")][:24]
+    columns = 8
+    rows = max(1, math.ceil(len(worst) / columns))
+    figure = Figure(figsize=(columns * 1.05, rows * 1.35 + 0.4), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axis in axes:
+        axis.set_axis_off()
+    for axis, index in zip(axes, worst, strict=False):
+        axis.set_axis_on()
+        guess = predicted[index]
+        _show_image(axis, images[index], f"{labels[index]}, not {guess} ({probabilities[index, guess]:.0%})", size=7.5)
+    figure.suptitle(f"{len(wrong):,} of {len(labels):,} wrong; the worst {len(worst)}" if len(wrong) else "No mistakes")
+    return figure
+
+
+def first_layer_weights(weight: "np.ndarray[Any, Any]", shape: tuple[int, ...], limit: int = 64) -> Figure:
+    """What each unit of the first layer looks for: blue weights want light, red ones dark.
+
+    Args:
+        weight: (units, H·W) with or without a last column for the bias, or convolution kernels (O, C, kh, kw).
+        shape: (H, W) of the images.
+        limit: units shown.
+    """
+    tiles = (_kernel_tiles(weight) if weight.ndim == 4 else _linear_tiles(weight, shape))[:limit]
+    columns = max(1, min(len(tiles), 16 if len(tiles) > 32 else 8))
+    rows = math.ceil(len(tiles) / columns)
+    figure = Figure(figsize=(columns * 0.7 + 0.2, rows * 0.7 + 0.5), layout="constrained")
+    bound = float(np.quantile(np.abs(tiles), 0.995)) or 1.0
+    for axis in (axes := figure.subplots(rows, columns, squeeze=False).ravel()):
+        axis.set_axis_off()
+    for axis, tile in zip(axes, tiles, strict=False):
+        axis.imshow(tile, cmap="RdBu", vmin=-bound, vmax=bound)
+    shown = "" if len(weight) <= limit else f", the first {limit} of {len(weight)}"
+    figure.suptitle(f"First-layer weights{shown}  (±{bound:.2g})", fontsize=10)
+    return figure
+
+
+def _kernel_tiles(weight: Images) -> Images:
+    """Kernels, averaged over their input channels: (O, C, kh, kw) → (O, kh, kw)."""
+    return np.asarray(weight.mean(axis=1))
+
+
+def _linear_tiles(weight: Images, shape: tuple[int, ...]) -> Images:
+    """Rows in the shape of the image, without a bias column: (units, H·W [+ 1]) → (units, H, W)."""
+    return weight[:, : math.prod(shape)].reshape(-1, *shape)
+
+
+def plane(dataset: Dataset, predict: Callable[[Images], Images]) -> Figure:
+    """For inputs with two numbers: the data, over the output at every point of the plane.
+
+    Args:
+        dataset: inputs (N, 2), labels (N,) of two classes or targets (N, 1).
+        predict: from inputs (M, 2) to outputs (M, 1) or probabilities (M, 2); the last column is drawn.
+    """
+    low, high = dataset.inputs.min(axis=0), dataset.inputs.max(axis=0)  # (N, 2) → (2,)
+    margin = 0.25 * (high - low)
+    x, y = (np.linspace(low[a] - margin[a], high[a] + margin[a], 200) for a in range(2))
+    points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)  # (200, 200, 2) → (40000, 2)
+    surface = predict(points.astype(np.float32))[:, -1].reshape(200, 200)  # (40000,) → (200, 200)
+    figure = Figure(figsize=(5.2, 4.3), layout="constrained")
+    axis = figure.subplots()
+    mesh = axis.pcolormesh(x, y, surface, cmap="RdBu_r", vmin=0, vmax=1, shading="auto", rasterized=True)
+    axis.contour(x, y, surface, levels=[0.5], colors="#222222", linewidths=1)
+    targets = dataset.labels.reshape(-1)  # (N,) or (N, 1) → (N,)
+    first, second = dataset.inputs.T  # (N, 2) → (N,) each
+    axis.scatter(first, second, c=targets, cmap="RdBu_r", vmin=0, vmax=1, edgecolors="white", s=70, zorder=3)
+    figure.colorbar(mesh, ax=axis, label="output for class 1")
+    axis.set_xlabel("first input")
+    axis.set_ylabel("second input")
+    return figure
+
+
+def _show_image(axis: Axes, image: Images, title: str, size: float = 10) -> None:
+    axis.imshow(image, cmap="gray_r" if image.ndim == 2 else None)
+    axis.set_title(title, fontsize=size, pad=3)
+    axis.set_xticks([])
+    axis.set_yticks([])
+    for spine in axis.spines.values():
+        spine.set_color("#CCCCCC")
+
+
+def _line(axis: Axes, epochs: Sequence[Epoch], value: Callable[[Epoch], float], name: str) -> None:
+    values = [value(epoch) for epoch in epochs]
+    marker = "o" if len(epochs) <= 40 else ""
+    colour = _COLOURS.get(name, _GREY)
+    axis.plot([epoch.number for epoch in epochs], values, marker=marker, markersize=4, color=colour, label=name)
+
+
+def _finish(axis: Axes, label: str) -> None:
+    axis.set_xlabel("epoch")
+    axis.set_ylabel(label)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.grid(color="#E6E6E6", linewidth=0.8)
+    axis.set_axisbelow(True)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.legend(frameon=False)

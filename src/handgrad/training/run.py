@@ -1,0 +1,206 @@
+"""Run directories: what a training run leaves behind, and how it is opened again.
+
+run.json            the recipe with every value, the data's name and preprocessing, versions, threads, device
+model.safetensors   the parameters, under PyTorch's names and in its shapes
+history.json        every step and epoch
+result.json         the scores, as `handgrad train --json` prints them
+*.png               pictures
+"""
+
+import json
+import platform
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from handgrad import losses
+from handgrad.data.preprocessing import Preprocessing
+from handgrad.errors import HandgradError, RunError
+from handgrad.files import write_atomically
+from handgrad.layers import Layer
+from handgrad.losses import Loss, SoftmaxCrossEntropy
+from handgrad.ops import Shape, for_device
+from handgrad.training.construct import construct
+from handgrad.training.experiment import Experiment, build_model
+from handgrad.training.history import History
+from handgrad.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """A directory that one training run writes into.
+
+    >>> import tempfile
+    >>> run = RunDirectory.create(Path(tempfile.mkdtemp()) / "first")
+    >>> run.write_json("result.json", {"test_accuracy": 0.98})
+    >>> run.read_json("result.json")
+    {'test_accuracy': 0.98}
+    """
+
+    path: Path
+
+    @classmethod
+    def create(cls, path: Path) -> Self:
+        """A new, empty directory, parents included.
+
+        Raises:
+            RunError: there is something at that path already, or it cannot be made.
+        """
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise RunError(f"{path} already exists and is not an empty directory; choose another with --out.")
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(f"Directory {path} cannot be made ({error.strerror}); choose another with --out.") from error
+        return cls(path)
+
+    @classmethod
+    def create_next(cls, parent: Path, name: str) -> Self:
+        """A new directory below parent, named after the recipe and the time, such as `mlp-20260131-235959`."""
+        stem = f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+        candidates = (parent / (f"{stem}-{n}" if n else stem) for n in range(1000))
+        return cls.create(next(path for path in candidates if not path.exists()))
+
+    def write_json(self, name: str, values: Any) -> None:
+        """Write a JSON file, wholly or not at all.
+
+        Raises:
+            RunError: it cannot be written.
+        """
+        self.write(name, (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file, wholly or not at all.
+
+        Raises:
+            RunError: it cannot be written.
+        """
+        try:
+            write_atomically(self.path / name, content)
+        except OSError as error:
+            raise RunError(f"{self.path / name} cannot be written ({error.strerror}).") from error
+
+    def read_json(self, name: str) -> Any:
+        """Read a JSON file.
+
+        Raises:
+            RunError: it is missing or not JSON.
+        """
+        path = self.path / name
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise RunError(f"{path} not found; expected the directory of a handgrad run.") from error
+        except (OSError, ValueError) as error:
+            raise RunError(f"{path} cannot be read as JSON ({error}).") from error
+
+    def save(self, experiment: Experiment, threads: int) -> None:
+        """Write run.json, model.safetensors and history.json."""
+        import safetensors.numpy
+
+        self.write("model.safetensors", safetensors.numpy.save(experiment.model.parameters.state_dict()))
+        self.write_json("history.json", experiment.trainer.history.to_dict())
+        self.write_json(
+            "run.json",
+            {
+                "recipe": experiment.recipe.to_dict(),
+                "dataset": experiment.dataset,
+                "preprocessing": experiment.preprocessing.to_dict(),
+                "input_shape": list(experiment.input_shape),
+                "outputs": experiment.model.output_shape(experiment.input_shape)[0],
+                "classes": experiment.classes,
+                "environment": environment() | {"threads": threads, "device": experiment.model.parameters.ops.device},
+            },
+        )
+
+
+@dataclass(frozen=True)
+class SavedRun:
+    """A finished run, opened for evaluation and prediction.
+
+    Args:
+        directory: where it lies.
+        recipe: with every value it was trained with.
+        preprocessing: from raw inputs to what the model sees.
+        model: the trained network.
+        loss: what it was trained on.
+        classes: number of classes, or None where the targets are numbers.
+    """
+
+    directory: RunDirectory
+    recipe: Recipe
+    preprocessing: Preprocessing
+    input_shape: Shape
+    model: Layer
+    loss: Loss
+    classes: int | None
+
+    @classmethod
+    def open(cls, path: Path, *, device: str = "cpu") -> Self:
+        """Read a run directory and rebuild its model.
+
+        Raises:
+            RunError: it is not a run directory, or a file in it is damaged.
+        """
+        directory = RunDirectory(path)
+        values = directory.read_json("run.json")
+        try:
+            recipe = Recipe.from_dict(values["recipe"])
+            shape = tuple(values["input_shape"])
+            model = build_model(recipe.model, shape, values["outputs"])
+            model.initialize(np.random.default_rng(0), ops=for_device(device))
+            model.parameters.load_state_dict(_read_weights(path / "model.safetensors"))
+            preprocessing = Preprocessing.from_dict(values["preprocessing"])
+            loss = construct(losses.NAMED, recipe.loss, "loss")
+            return cls(directory, recipe, preprocessing, shape, model, loss, values["classes"])
+        except (KeyError, TypeError, HandgradError) as error:
+            raise RunError(f"{path} is not a complete run: {error}") from error
+
+    def history(self) -> History:
+        """Every step and epoch of the run."""
+        return History.from_dict(self.directory.read_json("history.json"))
+
+    def probabilities(self, inputs: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+        """Outputs for raw inputs, (N, …) → (N, C): probabilities for a classifier, else the outputs themselves."""
+        return outputs_as_probabilities(self.model, self.loss, self.preprocessing(inputs))
+
+
+def outputs_as_probabilities(model: Layer, loss: Loss, inputs: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+    """The model's outputs, passed through softmax where the loss contains it.
+
+    Args:
+        model: an initialised model.
+        loss: what it was trained on.
+        inputs: preprocessed, (N, …).
+    """
+    ops = model.parameters.ops
+    outputs = model(inputs)
+    return ops.to_numpy(ops.softmax(outputs) if isinstance(loss, SoftmaxCrossEntropy) else outputs)
+
+
+def environment() -> dict[str, Any]:
+    """Versions and machine, for the record."""
+    from handgrad import __version__
+
+    blas: Mapping[str, Any] = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    return {
+        "handgrad": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "blas": f"{blas.get('name')} {blas.get('version')}",
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def _read_weights(path: Path) -> dict[str, "np.ndarray[Any, Any]"]:
+    import safetensors
+    import safetensors.numpy
+
+    try:
+        return safetensors.numpy.load_file(path)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise RunError(f"{path} cannot be read ({error})") from error
