@@ -175,7 +175,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path, monkeyp
     def full_disk(*arguments: object, **named: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(gzip.GzipFile, "write", full_disk)
+    monkeypatch.setattr("os.fsync", full_disk)
     with pytest.raises(DataError, match="disk full"):
         write_idx(tmp_path / "kept.gz", np.array([2], np.uint8))
     assert read_idx(tmp_path / "kept.gz").tolist() == [1]

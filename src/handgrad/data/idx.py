@@ -15,7 +15,6 @@ import gzip
 import io
 import math
 import struct
-import tempfile
 import zlib
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from handgrad.errors import ArgumentError, DataError
+from handgrad.files import write_atomically
 
 ELEMENT_TYPES: dict[int, "np.dtype[Any]"] = {
     0x08: np.dtype(np.uint8),
@@ -169,16 +169,10 @@ def write_idx(path: str | Path, array: ArrayLike) -> None:
     """
     path = Path(path)
     content = _encode(np.asarray(array))
+    if path.suffix == ".gz":
+        content = gzip.compress(content, 6, mtime=0)  # no time inside: the same array gives the same file
     try:
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as directory:
-            unfinished = Path(directory) / path.name
-            with unfinished.open("wb") as file:
-                if path.suffix == ".gz":
-                    with gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=file, mtime=0) as stream:
-                        stream.write(content)
-                else:
-                    file.write(content)
-            unfinished.replace(path)
+        write_atomically(path, content)
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error}; check the directory and its space.") from error
 

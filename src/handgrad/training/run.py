@@ -25,6 +25,7 @@ from handgrad.layers import Layer
 from handgrad.losses import Loss, SoftmaxCrossEntropy
 from handgrad.ops import Shape, for_device
 from handgrad.training.construct import construct
+from handgrad.training.evaluation import evaluate
 from handgrad.training.experiment import Experiment, build_model
 from handgrad.training.history import History
 from handgrad.training.recipe import Recipe
@@ -167,6 +168,43 @@ class SavedRun:
     def probabilities(self, inputs: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
         """Outputs for raw inputs, (N, …) → (N, C): probabilities for a classifier, else the outputs themselves."""
         return outputs_as_probabilities(self.model, self.loss, self.preprocessing(inputs))
+
+
+def result_of(experiment: Experiment, threads: int, path: Path) -> dict[str, Any]:
+    """Score the test data, once, and say in plain values what the run was and what came of it.
+
+    Args:
+        experiment: trained.
+        threads: that the matrix products used.
+        path: the run's directory.
+    """
+    recipe, trainer = experiment.recipe, experiment.trainer
+    epochs = trainer.history.epochs
+    scores = evaluate(experiment.model, experiment.loss, experiment.test)
+    validation = trainer.best[0] if trainer.best and recipe.train.keep_best else epochs[-1].scores.get("validation")
+    result: dict[str, Any] = {
+        "recipe": recipe.name,
+        "dataset": experiment.dataset,
+        "seed": recipe.train.seed,
+        "device": experiment.model.parameters.ops.device,
+        "threads": threads,
+        "hidden": list(recipe.model.hidden),
+        "epochs": len(epochs),
+        "parameters": experiment.model.parameters.count,
+        "train_seconds": sum(epoch.seconds for epoch in epochs),
+        "epoch_seconds": [epoch.seconds for epoch in epochs],
+        "train_loss": [epoch.train_loss for epoch in epochs],
+        "test_loss": scores.loss,
+        "test_accuracy": scores.accuracy,
+        "validation_accuracy": validation.accuracy if validation else None,
+        "stopped_by": trainer.stopped_by,
+        "run_directory": str(path),
+    }
+    if recipe.queries:
+        inputs = experiment.preprocessing(np.array(recipe.queries))
+        outputs = outputs_as_probabilities(experiment.model, experiment.loss, inputs)
+        result["queries"] = [[list(q), row.tolist()] for q, row in zip(recipe.queries, outputs, strict=True)]
+    return result
 
 
 def outputs_as_probabilities(model: Layer, loss: Loss, inputs: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":

@@ -1,0 +1,5 @@
+"""`handgrad data`."""
+
+
+def command() -> None:
+    """Not yet."""

@@ -1,0 +1,5 @@
+"""`handgrad evaluate`."""
+
+
+def command() -> None:
+    """Not yet."""

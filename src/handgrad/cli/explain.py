@@ -1,0 +1,5 @@
+"""`handgrad explain`."""
+
+
+def command() -> None:
+    """Not yet."""

@@ -1,0 +1,5 @@
+"""`handgrad predict`."""
+
+
+def command() -> None:
+    """Not yet."""

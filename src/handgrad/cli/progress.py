@@ -1,0 +1,144 @@
+"""What a person sees while a network trains."""
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from handgrad.cli.console import percent, seconds
+from handgrad.layers.summary import summary
+from handgrad.training.experiment import Experiment, Phase
+from handgrad.training.history import Epoch, Step
+from handgrad.training.trainer import Trainer
+
+#: At most so many epochs get a line of their own; of more, evenly spaced ones do.
+_LINES = 30
+
+#: Seconds between two updates of the bar: more often than the eye can follow would only slow training.
+_REFRESH = 0.1
+
+
+@contextmanager
+def stopping_on_interrupt(trainer: Trainer, console: Console) -> Iterator[None]:
+    """Within the block, the first Ctrl-C ends training after the current step, the second at once."""
+
+    def stop(signum: int, frame: object) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        trainer.stop()
+        console.print("Stopping after this step; what was learned will be saved. Ctrl-C again to stop at once.")
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class TrainingDisplay:
+    """Prints the network, a line an epoch with a bar below, and at the end where to look next.
+
+    Args:
+        console: where to print.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._refreshed = 0.0
+
+    @contextmanager
+    def phase(self, phase: Phase) -> Iterator[None]:
+        """Show a phase's heading and, within the block, its bar."""
+        experiment = phase.experiment
+        self._experiment, self._epochs = experiment, experiment.recipe.train.epochs
+        self._log_every = experiment.recipe.train.log_every
+        self._print_heading(phase)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None, complete_style="cyan"),
+            MofNCompleteColumn(),
+            TextColumn("loss {task.fields[loss]}"),
+            TimeRemainingColumn(compact=True),
+            console=self.console,
+            transient=True,
+            refresh_per_second=5,
+            disable=not self.console.is_terminal,
+        )
+        total = self._epochs * len(experiment.trainer.train)
+        with self._bar:
+            self._task: TaskID = self._bar.add_task(phase.title, total=total, loss="…")
+            yield
+
+    def _print_heading(self, phase: Phase) -> None:
+        experiment = phase.experiment
+        train, recipe = experiment.trainer.train, experiment.recipe
+        size = f"batches of {train.batch_size:,}" if recipe.train.batch_size else "all in one batch"
+        self.console.print(f"\n[bold]{phase.title}[/]  {recipe.summary}")
+        self.console.print(
+            f"{experiment.dataset}: {len(train.dataset):,} training examples in {size}, "
+            f"{len(experiment.test.dataset):,} to test on; {recipe.optimizer['name']}, "
+            f"learning rate {experiment.trainer.optimizer.learning_rate:g}, seed {recipe.train.seed}"
+        )
+        self.console.print(summary(experiment.model, experiment.input_shape), style="dim")
+        self.console.print(_row("epoch", "loss", *experiment.trainer.monitors, "rate", "time"), style="bold")
+
+    def show(self, event: Step | Epoch) -> None:
+        """Advance the bar, or print an epoch's line."""
+        if isinstance(event, Epoch):
+            self._show_epoch(event)
+            return
+        if self._log_every and event.batch % self._log_every == 0:
+            self.console.print(f"  step {event.batch:>6,} of {event.batches:,}   loss {event.loss:.4f}", style="dim")
+        now = time.monotonic()
+        if now - self._refreshed > _REFRESH:
+            self._refreshed = now
+            description = f"epoch {event.epoch}/{self._epochs}" if event.batches > 1 else "step"
+            self._bar.update(self._task, completed=event.number, description=description, loss=f"{event.loss:.4f}")
+
+    def _show_epoch(self, epoch: Epoch) -> None:
+        every = max(1, self._epochs // _LINES)
+        if epoch.number % every and epoch.number not in (1, self._epochs) and epoch.complete:
+            return
+        accuracies = [percent(scores.accuracy) for scores in epoch.scores.values()]
+        number = f"{epoch.number}/{self._epochs}" if epoch.complete else f"{epoch.number} (part)"
+        cells = [f"{epoch.train_loss:.4f}", *accuracies, f"{epoch.learning_rate:.2g}", seconds(epoch.seconds)]
+        self.console.print(_row(number, *cells))
+
+    def finish(self, experiment: Experiment, result: dict[str, Any]) -> None:
+        """Print the scores, where everything lies, and what to do next."""
+        print_queries(self.console, result)
+        trained = f"{result['epochs']:,} epochs in {seconds(result['train_seconds'])}"
+        if experiment.trainer.stopped_by == "request":
+            trained += " (stopped early)"
+        if experiment.trainer.stopped_by == "patience":
+            trained += " (no better validation score for a while)"
+        self.console.print(
+            f"\n[bold green]Test accuracy {percent(result['test_accuracy'])}[/]  "
+            f"loss {result['test_loss']:.4f}, {result['parameters']:,} parameters, {trained}"
+        )
+        directory = result["run_directory"]
+        self.console.print(f"Everything is in [bold]{directory}[/]: weights, history, pictures.", soft_wrap=True)
+        images = len(experiment.trainer.train.dataset.inputs.shape) > 2
+        following = f"predict {directory} your-digit.png" if images else f"evaluate {directory}"
+        self.console.print(f"Next: [bold cyan]python -m handgrad {following}[/]", soft_wrap=True)
+
+
+def print_queries(console: Console, result: dict[str, Any]) -> None:
+    """What the trained network answers to the questions that its recipe asks."""
+    if "queries" not in result:
+        return
+    answers = result["queries"][0][1]
+    table = Table("input", *([f"class {c}" for c in range(len(answers))] if len(answers) > 1 else ["output"]), box=None)
+    for inputs, outputs in result["queries"]:
+        table.add_row(", ".join(f"{value:g}" for value in inputs), *(f"{value:.4f}" for value in outputs))
+    console.print()
+    console.print(table)
+
+
+def _row(first: str, *cells: str) -> str:
+    """One line of the epochs' table; fixed columns, so that a line can be printed before the next is known."""
+    return f"{first:>12}" + "".join(f"{cell:>12}" for cell in cells)

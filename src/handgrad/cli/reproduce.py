@@ -1,0 +1,5 @@
+"""`handgrad reproduce`."""
+
+
+def command() -> None:
+    """Not yet."""

@@ -1,0 +1,65 @@
+"""Which pictures belong to a run."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from handgrad.inspection import plots
+from handgrad.layers import Conv2d, Layer, Linear
+from handgrad.training.evaluation import predict
+from handgrad.training.experiment import Experiment
+from handgrad.training.run import outputs_as_probabilities
+
+
+def draw(experiment: Experiment) -> Iterator[tuple[str, Figure]]:
+    """Every picture that fits a trained experiment, with its name, ready first.
+
+    Always the curves; for images a gallery and the first layer's weights; for classes the confusion matrix and, with
+    images, the worst mistakes; for inputs of two numbers the output all over the plane.
+    """
+    yield "curves", plots.curves(experiment.trainer.history)
+    train, test = experiment.trainer.train.dataset, experiment.test.dataset
+    images = train.inputs.ndim >= 3
+    if images:
+        yield "gallery", plots.gallery(train, test)
+        weight = _first_weight(experiment.model)
+        if weight is not None:
+            yield "weights", plots.first_layer_weights(weight, test.inputs.shape[1:])
+    if experiment.classes and len(test) > experiment.classes:
+        yield from _draw_answers(experiment, images)
+    if train.inputs.shape[1:] == (2,):
+        yield "plane", plots.plane(train, lambda points: _answers(experiment, points))
+
+
+def _draw_answers(experiment: Experiment, images: bool) -> Iterator[tuple[str, Figure]]:
+    test, classes = experiment.test.dataset, experiment.classes or 0
+    ops = experiment.model.parameters.ops
+    outputs = predict(experiment.model, experiment.test)
+    probabilities = ops.to_numpy(ops.softmax(ops.asarray(outputs)))
+    counts = confusion_counts(test.labels, probabilities.argmax(axis=1), classes)  # (N, C) → (N,)
+    yield "confusion", plots.confusion(counts, [str(c) for c in range(classes)])
+    if images:
+        yield "mistakes", plots.mistakes(test.inputs, test.labels, probabilities)
+
+
+def confusion_counts(labels: plots.Images, predicted: plots.Images, classes: int) -> plots.Images:
+    """How often each true class (row) was predicted as each class (column), (C, C).
+
+    >>> confusion_counts(np.array([0, 1, 1]), np.array([0, 1, 0]), 2)
+    array([[1, 0],
+           [1, 1]])
+    """
+    return np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)  # (C²,) → (C, C)
+
+
+def _answers(experiment: Experiment, points: plots.Images) -> plots.Images:
+    return outputs_as_probabilities(experiment.model, experiment.loss, experiment.preprocessing(points))
+
+
+def _first_weight(model: Layer) -> plots.Images | None:
+    """Weights of the first layer that has any to look at."""
+    for _, layer in model.walk():
+        if isinstance(layer, Linear | Conv2d):
+            return model.parameters.ops.to_numpy(layer.weight)
+    return None
