@@ -1,5 +1,90 @@
-"""`handgrad evaluate`."""
+"""`handgrad evaluate`: score a finished run."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from handgrad.cli.console import output_console, percent, use_threads
+from handgrad.errors import RunError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from rich.console import Console
+
+    from handgrad.data.datasets import Dataset
+    from handgrad.training.run import SavedRun
 
 
-def command() -> None:
-    """Not yet."""
+def command(
+    run: Annotated[Path, typer.Argument(help="The directory of a finished run.")],
+    data: Annotated[
+        str | None, typer.Option(help="Other data: a name, or a directory with MNIST's four files.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu, torch:cpu or torch:cuda.")] = "cpu",
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads; all usable cores if left out.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="End with one JSON object on standard output.")] = False,
+) -> None:
+    """Score a finished run on its test data, or on other data of the same shape, class by class."""
+    from handgrad.data.datasets import load
+    from handgrad.training.run import SavedRun
+
+    saved = SavedRun.open(run, device=device)
+    dataset = load(data or saved.recipe.data.dataset).test
+    _check_fit(saved, dataset)
+    console = output_console(as_json=as_json)
+    with use_threads(threads), console.status(f"Scoring {len(dataset):,} examples …"):
+        scores, outputs = _score(saved, dataset)
+    result: dict[str, Any] = {"run_directory": str(run), "dataset": dataset.name, "examples": len(dataset)}
+    result |= {"test_accuracy": scores.accuracy, "test_loss": scores.loss}
+    title = f"Accuracy {percent(scores.accuracy)}"
+    console.print(f"[bold green]{title}[/]  loss {scores.loss:.4f}, {len(dataset):,} examples of {dataset.name}")
+    if saved.classes:
+        result["classes"] = _print_classes(console, dataset.labels, outputs.argmax(axis=1), saved.classes)
+    if as_json:
+        typer.echo(json.dumps(result))
+
+
+def _check_fit(saved: "SavedRun", dataset: "Dataset") -> None:
+    """Refuse data of another shape, or with classes that the network has never seen."""
+    shape = saved.preprocessing.output_shape(dataset.inputs.shape[1:])
+    if shape != saved.input_shape or (dataset.classes or 0) > (saved.classes or 0):
+        raise RunError(
+            f"{dataset.name} has inputs {shape} and {dataset.classes} classes, but the run was trained on "
+            f"{saved.input_shape} and {saved.classes}; train a run on that data first."
+        )
+
+
+def _score(saved: "SavedRun", dataset: "Dataset") -> tuple[Any, "np.ndarray[Any, Any]"]:
+    """Loss and accuracy, and the outputs behind them."""
+    from handgrad.data.loader import Loader
+    from handgrad.training.evaluation import evaluate, predict
+    from handgrad.training.experiment import EVALUATION_BATCH
+
+    loader = Loader(dataset, EVALUATION_BATCH, preprocessing=saved.preprocessing)
+    return evaluate(saved.model, saved.loss, loader), predict(saved.model, loader)
+
+
+def _print_classes(
+    console: "Console", labels: "np.ndarray[Any, Any]", predicted: "np.ndarray[Any, Any]", classes: int
+) -> list[dict[str, Any]]:
+    """Recall, precision and the most frequent confusion of each class."""
+    import numpy as np
+    from rich.table import Table
+
+    from handgrad.inspection.pictures import confusion_counts
+
+    counts = confusion_counts(labels, predicted, classes)  # (C, C)
+    table = Table("class", "examples", "recall", "precision", "most often taken for", box=None, header_style="bold")
+    rows = []
+    for c in range(classes):
+        recall = float(counts[c, c] / max(1, counts[c].sum()))
+        precision = float(counts[c, c] / max(1, counts[:, c].sum()))
+        others = np.where(np.arange(classes) == c, -1, counts[c])
+        confused, times = int(others.argmax()), int(others.max())
+        taken = f"{confused} ({times}×)" if times > 0 else "nothing else"
+        table.add_row(str(c), f"{counts[c].sum():,}", percent(recall), percent(precision), taken)
+        rows.append({"class": c, "examples": int(counts[c].sum()), "recall": recall, "precision": precision})
+    console.print(table)
+    return rows

@@ -111,8 +111,9 @@ def mistakes(images: Images, labels: "np.ndarray[Any, Any]", probabilities: "np.
     for axis, index in zip(axes, worst, strict=False):
         axis.set_axis_on()
         guess = predicted[index]
-        _show_image(axis, images[index], f"{labels[index]}, not {guess} ({probabilities[index, guess]:.0%})", size=7.5)
-    figure.suptitle(f"{len(wrong):,} of {len(labels):,} wrong; the worst {len(worst)}" if len(wrong) else "No mistakes")
+        _show_image(axis, images[index], f"{labels[index]} → {guess}  {probabilities[index, guess]:.0%}", size=8)
+    heading = f"{len(wrong):,} of {len(labels):,} wrong; the worst {len(worst)}: true → predicted, with its probability"
+    figure.suptitle(heading if len(wrong) else "No mistakes", fontsize=10)
     return figure
 
 
