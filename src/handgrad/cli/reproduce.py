@@ -1,5 +1,117 @@
-"""`handgrad reproduce`."""
+"""`handgrad reproduce`: train every figure of the workloads again."""
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from handgrad.cli.console import output_console, seconds, use_threads
+from handgrad.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from handgrad.training.reproduction import Outcome
 
 
-def command() -> None:
-    """Not yet."""
+def command(
+    only: Annotated[str | None, typer.Option(help="Workloads with commas between them, such as W5,W1.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="From which every random number follows.")] = 0,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads; all usable cores if left out.")] = None,
+    out: Annotated[Path, typer.Option(help="Directory for reproduction.json and reproduction.md.")] = Path(
+        "reproduction"
+    ),
+) -> None:
+    """Train every figure of the workloads again and print claimed against measured, with a verdict for each."""
+    names = _chosen(only)
+    console = output_console()
+    with use_threads(threads) as count:
+        header = _header(names, seed, count)
+        console.print(header + "\n")
+        outcomes = _run(names, seed, console, out, header)
+    bad = [outcome for outcome in outcomes if not outcome.good]
+    console.print(f"\n{len(outcomes) - len(bad)} of {len(outcomes)} figures good; results in [bold]{out}[/].")
+    if bad:
+        raise typer.Exit(1)
+
+
+def _chosen(only: str | None) -> tuple[str, ...]:
+    from handgrad.training.reproduction import WORKLOADS
+
+    if only is None:
+        return tuple(WORKLOADS)
+    names = tuple(name.strip().upper() for name in only.split(",") if name.strip())
+    if not names or any(name not in WORKLOADS for name in names):
+        raise ArgumentError("--only", only, f"some of {', '.join(WORKLOADS)}", "put commas between them")
+    return names
+
+
+def _header(names: tuple[str, ...], seed: int, threads: int) -> str:
+    """The command and the machine, for the record."""
+    from handgrad.training.run import environment
+
+    machine = environment()
+    words = ", ".join(f"{key} {value}" for key, value in machine.items() if key != "system")
+    day = time.strftime("%Y-%m-%d")
+    command = f"python -m handgrad reproduce --only {','.join(names)} --seed {seed}"
+    return f"`{command}` on {day}: {words}, {machine['system']}, {threads} threads."
+
+
+def _run(names: tuple[str, ...], seed: int, console: "Console", out: Path, header: str) -> list["Outcome"]:
+    """Train everything; each outcome is printed and saved as soon as it is there."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from handgrad.training.reproduction import Outcome, reproduce
+
+    outcomes: list[Outcome] = []
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=1.0)
+        for event in reproduce(names, seed):
+            if not isinstance(event, Outcome):
+                bar.update(task, completed=event.share, description=event.title)
+                continue
+            outcomes.append(event)
+            _print(console, event)
+            _save(out, header, outcomes)
+    return outcomes
+
+
+def _print(console: "Console", outcome: "Outcome") -> None:
+    verdict = "[green]good[/]" if outcome.good else "[bold red]BAD[/] "
+    console.print(f"{verdict}  {outcome.workload}  {outcome.figure}")
+    console.print(
+        f"          [bold]{outcome.measured}[/]  claimed {outcome.claimed}; accepted {outcome.accepted}; "
+        f"[dim]{seconds(outcome.seconds)}[/]"
+    )
+
+
+def _save(out: Path, header: str, outcomes: list["Outcome"]) -> None:
+    """Both files, written anew after every outcome so that an interruption loses none."""
+    from dataclasses import asdict
+
+    from handgrad.files import write_atomically
+
+    out.mkdir(parents=True, exist_ok=True)
+    values = {"run": header, "outcomes": [asdict(outcome) for outcome in outcomes]}
+    write_atomically(out / "reproduction.json", (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
+    write_atomically(out / "reproduction.md", markdown(header, outcomes).encode())
+
+
+def markdown(header: str, outcomes: list["Outcome"]) -> str:
+    """The outcomes as a page with one table."""
+    good = sum(outcome.good for outcome in outcomes)
+    lines = ["# Reproduction", "", header, "", f"{good} of {len(outcomes)} figures good.", ""]
+    lines += ["| | figure | claimed | measured | accepted | verdict | time |", "|---|---|---|---|---|---|---|"]
+    for o in outcomes:
+        verdict = "good" if o.good else "**bad**"
+        cells = (o.workload, o.figure, o.claimed, o.measured, o.accepted, verdict, seconds(o.seconds))
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
