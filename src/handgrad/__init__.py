@@ -1,6 +1,6 @@
 """Neural networks written out by hand: every forward and backward pass derived, visible and proved."""
 
-from handgrad import data, ops
+from handgrad import data, initializers, ops, schedules
 from handgrad.data import datasets
 from handgrad.data.loader import Loader
 from handgrad.data.preprocessing import Preprocessing
@@ -34,8 +34,14 @@ from handgrad.layers import (
     Softmax,
     Tanh,
 )
+from handgrad.layers.summary import summary
 from handgrad.losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError, SoftmaxCrossEntropy
 from handgrad.optimizers import SGD, Adam, AdamW, RMSProp
+from handgrad.training.evaluation import evaluate, predict
+from handgrad.training.experiment import Experiment
+from handgrad.training.history import Epoch, History, Step
+from handgrad.training.recipe import Recipe
+from handgrad.training.trainer import Trainer
 
 __version__ = "0.1.0"
 
@@ -54,8 +60,11 @@ __all__ = [
     "DataError",
     "DeviceError",
     "Dropout",
+    "Epoch",
+    "Experiment",
     "Flatten",
     "HandgradError",
+    "History",
     "Layer",
     "LayerNorm",
     "LeakyReLU",
@@ -67,6 +76,7 @@ __all__ = [
     "Preprocessing",
     "RMSProp",
     "ReLU",
+    "Recipe",
     "RecipeError",
     "Residual",
     "RunError",
@@ -75,8 +85,15 @@ __all__ = [
     "Sigmoid",
     "Softmax",
     "SoftmaxCrossEntropy",
+    "Step",
     "Tanh",
+    "Trainer",
     "data",
     "datasets",
+    "evaluate",
+    "initializers",
     "ops",
+    "predict",
+    "schedules",
+    "summary",
 ]

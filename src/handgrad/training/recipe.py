@@ -161,9 +161,9 @@ class Recipe:
         tables = self.to_dict()
         for place, value in changes.items():
             *parents, key = place.split(".")
-            table = tables
+            table: Any = tables
             for parent in parents:
-                table = table.get(parent, {}) if isinstance(table, dict) else {}
+                table = table.get(parent) if isinstance(table, dict) else None
             if not isinstance(table, dict) or (not parents and key not in table):
                 raise RecipeError(f"{place!r} is not a value of a recipe{did_you_mean(place, _places(self))}.")
             table[key] = value

@@ -1,0 +1,114 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from handgrad.errors import RunError
+from handgrad.training import Experiment, Recipe, evaluate
+from handgrad.training.run import RunDirectory, SavedRun, result_of
+
+
+@pytest.fixture(scope="module")
+def experiment(tiny: Path) -> Experiment:
+    changes = {"data.dataset": str(tiny), "model.hidden": (6,), "train.epochs": 2, "data.validation": 40}
+    trained = Experiment.prepare(Recipe.load("mlp").override(changes))
+    list(trained.trainer.run(2))
+    return trained
+
+
+@pytest.fixture
+def run(experiment: Experiment, tmp_path: Path) -> RunDirectory:
+    directory = RunDirectory.create(tmp_path / "run")
+    directory.save(experiment, threads=1)
+    return directory
+
+
+def test_an_opened_run_is_the_trained_one(experiment: Experiment, run: RunDirectory) -> None:
+    saved = SavedRun.open(run.path)
+    assert np.array_equal(saved.model.parameters.vector, experiment.model.parameters.vector)
+    assert saved.recipe == experiment.recipe
+    assert saved.preprocessing == experiment.preprocessing
+    assert saved.classes == 3
+    assert saved.history().epochs == experiment.trainer.history.epochs
+    assert evaluate(saved.model, saved.loss, experiment.test) == evaluate(
+        experiment.model, experiment.loss, experiment.test
+    )
+    probabilities = saved.probabilities(experiment.test.dataset.inputs[:5])
+    assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-6)
+
+
+def test_weights_are_stored_under_pytorchs_names(run: RunDirectory) -> None:
+    weights = load_file(run.path / "model.safetensors")
+    assert {name: array.shape for name, array in weights.items()} == {
+        "0.weight": (6, 64),
+        "0.bias": (6,),
+        "2.weight": (3, 6),
+        "2.bias": (3,),
+    }
+
+
+def test_the_result_holds_what_json_promises(experiment: Experiment, run: RunDirectory) -> None:
+    result = result_of(experiment, 1, run.path)
+    promised = "recipe dataset seed threads epochs parameters train_seconds epoch_seconds train_loss test_accuracy"
+    assert {*promised.split(), "run_directory"} <= result.keys()
+    assert result["epochs"] == len(result["epoch_seconds"]) == len(result["train_loss"]) == 2
+    assert result["train_seconds"] == sum(result["epoch_seconds"])
+    assert result["parameters"] == 64 * 6 + 6 + 6 * 3 + 3
+    assert result["validation_accuracy"] == experiment.trainer.history.epochs[-1].scores["validation"].accuracy
+    json.dumps(result, allow_nan=False)
+
+
+def test_a_directory_in_use_is_refused(run: RunDirectory) -> None:
+    with pytest.raises(RunError, match="already exists"):
+        RunDirectory.create(run.path)
+    with pytest.raises(RunError, match="already exists"):
+        RunDirectory.create(run.path / "run.json")
+
+
+def test_a_directory_that_cannot_be_made_is_a_sentence(run: RunDirectory) -> None:
+    with pytest.raises(RunError, match="cannot be made"):
+        RunDirectory.create(run.path / "run.json" / "below")
+
+
+def test_runs_of_one_second_get_different_names(tmp_path: Path) -> None:
+    paths = [RunDirectory.create_next(tmp_path, "mlp").path for _ in range(3)]
+    for path in paths:
+        assert path.name.startswith("mlp-")
+    assert len(set(paths)) == 3
+
+
+def test_a_file_that_cannot_be_written_is_a_sentence(run: RunDirectory) -> None:
+    with pytest.raises(RunError, match="cannot be written"):
+        run.write("missing/file", b"")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("run.json", b"{", "cannot be read as JSON"),
+        ("run.json", b"{}", "not a complete run"),
+        ("run.json", b"[]", "not a complete run"),
+        ("run.json", b"\xff", "cannot be read as JSON"),
+        ("model.safetensors", b"", "model.safetensors"),
+        ("model.safetensors", b'\x08\x00\x00\x00\x00\x00\x00\x00{"a":1}}', "model.safetensors"),
+    ],
+)
+def test_a_damaged_run_is_one_sentence(run: RunDirectory, name: str, content: bytes, message: str) -> None:
+    (run.path / name).write_bytes(content)
+    with pytest.raises(RunError, match=message):
+        SavedRun.open(run.path)
+
+
+def test_weights_of_another_network_are_refused(run: RunDirectory) -> None:
+    values = run.read_json("run.json")
+    values["recipe"]["model"]["hidden"] = [7]
+    run.write_json("run.json", values)
+    with pytest.raises(RunError, match=r"0\.weight"):
+        SavedRun.open(run.path)
+
+
+def test_a_missing_run_names_the_file(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"run\.json not found"):
+        SavedRun.open(tmp_path)

@@ -1,0 +1,188 @@
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+import handgrad as hg
+from handgrad.data import Dataset
+from handgrad.errors import ArgumentError
+from handgrad.training import Epoch, Step, Trainer, TrainingError
+
+PREPROCESSING = hg.Preprocessing(scale=1.0)
+
+
+def points(count: int = 40, seed: int = 0) -> Dataset:
+    """Two clouds that a line separates."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count) % 2
+    return Dataset(rng.normal(size=(count, 2)) + 4 * labels[:, None], labels, "clouds", 2)
+
+
+def loader(dataset: Dataset, batch_size: int | None = 8, seed: int | None = None) -> hg.Loader:
+    rng = None if seed is None else np.random.default_rng(seed)
+    return hg.Loader(dataset, batch_size, preprocessing=PREPROCESSING, rng=rng)
+
+
+def trainer(model: hg.Layer | None = None, rate: float = 0.1, **settings: Any) -> Trainer:
+    chosen = model or hg.Linear(2, 2)
+    chosen.initialize(np.random.default_rng(1))
+    settings.setdefault("train", loader(points(), seed=2))
+    return Trainer(chosen, hg.SoftmaxCrossEntropy(), hg.SGD(rate), **settings)
+
+
+def epochs_of(training: Trainer, epochs: int) -> list[Epoch]:
+    return [event for event in training.run(epochs) if isinstance(event, Epoch)]
+
+
+def test_steps_and_epochs_come_in_order_and_are_kept() -> None:
+    training = trainer()
+    events = list(training.run(2))
+    kinds = [type(event) for event in events]
+    assert kinds == ([Step] * 5 + [Epoch]) * 2
+    steps = [event for event in events if isinstance(event, Step)]
+    assert [step.number for step in steps] == list(range(1, 11))
+    assert [(step.epoch, step.batch) for step in steps[4:6]] == [(1, 5), (2, 1)]
+    assert training.history.steps == steps
+    assert [epoch.number for epoch in training.history.epochs] == [1, 2]
+
+
+def test_a_run_goes_on_where_the_last_one_ended() -> None:
+    whole, parts = trainer(), trainer()
+    list(whole.run(3))
+    list(parts.run(1))
+    list(parts.run(2))
+    assert [epoch.number for epoch in parts.history.epochs] == [1, 2, 3]
+    assert np.array_equal(whole.model.parameters.vector, parts.model.parameters.vector)
+
+
+def test_the_same_seed_gives_bit_identical_weights() -> None:
+    first, second = (trainer(hg.Sequential(hg.Linear(2, 9), hg.Dropout(0.5), hg.Linear(9, 2))) for _ in range(2))
+    for training in (first, second):
+        training.rng = np.random.default_rng(5)
+        list(training.run(3))
+    assert np.array_equal(first.model.parameters.vector, second.model.parameters.vector)
+
+
+def test_one_step_is_the_formula() -> None:
+    data = points(6)
+    training = trainer(train=loader(data, None), rate=0.5)
+    before = training.model.parameters.state_dict()
+    step = next(event for event in training.run(1) if isinstance(event, Step))
+    x, weight, bias = PREPROCESSING(data.inputs), before["weight"], before["bias"]
+    scores = x @ weight.T + bias
+    probabilities = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)  # (6, 2) / (6, 1)
+    one_hot = np.eye(2)[data.labels]
+    difference = (probabilities - one_hot) / 6
+    after = training.model.parameters.state_dict()
+    np.testing.assert_allclose(after["weight"], weight - 0.5 * difference.T @ x, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(after["bias"], bias - 0.5 * difference.sum(axis=0), rtol=1e-5, atol=1e-6)
+    expected = -np.log((probabilities * one_hot).sum(axis=1)).mean()
+    assert step.loss == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_train_loss_weighs_the_short_last_batch_by_its_size() -> None:
+    training = trainer(train=loader(points(10), 8), rate=1e-9)
+    (epoch,) = epochs_of(training, 1)
+    losses = [step.loss for step in training.history.steps]
+    assert epoch.train_loss == pytest.approx((8 * losses[0] + 2 * losses[1]) / 10)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_the_recorded_loss_is_per_example_whatever_the_reduction(reduction: str) -> None:
+    model = hg.Linear(2, 2).initialize(np.random.default_rng(1))
+    loss = hg.SoftmaxCrossEntropy(reduction)
+    training = Trainer(model, loss, hg.SGD(1e-9), train=loader(points()), monitors={"test": loader(points())})
+    (epoch,) = epochs_of(training, 1)
+    expected = hg.SoftmaxCrossEntropy()(model(points().inputs), points().labels, ops=model.parameters.ops)
+    assert epoch.train_loss == pytest.approx(expected, rel=1e-4)
+    assert epoch.scores["test"].loss == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_schedule_multiplies_the_learning_rate() -> None:
+    training = trainer(schedule=hg.schedules.StepSchedule(every=5, factor=0.5), rate=0.2)
+    list(training.run(3))
+    assert [step.learning_rate for step in training.history.steps[::5]] == [0.2, 0.1, 0.05]
+
+
+def test_clipping_bounds_the_step_but_records_the_full_norm() -> None:
+    training = trainer(clip_norm=1e-3, rate=1.0, train=loader(points(), None))
+    before = training.model.parameters.vector.copy()
+    list(training.run(1))
+    moved = np.linalg.norm(training.model.parameters.vector - before)
+    assert moved == pytest.approx(1e-3, rel=1e-2)
+    assert training.history.steps[0].gradient_norm > 1e-2
+
+
+def test_keep_best_ends_with_the_best_validation_parameters() -> None:
+    validation = loader(points(20, seed=3))
+    training = trainer(rate=30.0, keep_best=True, monitors={"validation": validation})
+    best: tuple[tuple[float, float], np.ndarray[Any, Any]] | None = None
+    for event in training.run(6):
+        if isinstance(event, Epoch):
+            scores = event.scores["validation"]
+            rank = (scores.accuracy, -scores.loss)
+            assert event.is_best == (best is None or rank > best[0])
+            if event.is_best:
+                best = rank, training.model.parameters.vector.copy()
+    assert best is not None
+    assert not training.history.epochs[-1].is_best
+    assert np.array_equal(training.model.parameters.vector, best[1])
+
+
+def test_patience_stops_after_epochs_without_a_better_score() -> None:
+    training = trainer(rate=1e-12, patience=2, monitors={"validation": loader(points())})
+    epochs = epochs_of(training, 50)
+    assert training.stopped_by == "patience"
+    last_best = max(epoch.number for epoch in epochs if epoch.is_best)
+    assert len(epochs) == last_best + 2
+
+
+def test_stop_ends_after_the_current_step_and_records_the_part() -> None:
+    training = trainer(monitors={"test": loader(points())})
+    for event in training.run(5):
+        if isinstance(event, Step) and event.number == 7:
+            training.stop()
+    assert len(training.history.steps) == 7
+    assert [epoch.complete for epoch in training.history.epochs] == [True, False]
+    assert training.history.epochs[-1].scores["test"].count == 40
+    assert training.stopped_by == "request"
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_parameters_from_before() -> None:
+    data = points()
+    data.inputs[9] = np.nan  # in the second batch
+    training = trainer(train=loader(data))
+    seen: list[Step | Epoch] = []
+    with pytest.raises(TrainingError, match="nan at step 2"):
+        seen.extend(training.run(1))
+    assert math.isfinite(float(training.model.parameters.vector.sum()))
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"patience": 3}, "patience"),
+        ({"keep_best": True}, "keep_best"),
+        ({"patience": -1, "monitors": {"validation": loader(points())}}, "patience"),
+        ({"clip_norm": 0.0}, "clip_norm"),
+        ({"train": loader(points()[:0])}, "train"),
+    ],
+)
+def test_impossible_settings_are_named(settings: dict[str, Any], named: str) -> None:
+    with pytest.raises(ArgumentError, match=named):
+        trainer(**settings)
+
+
+def test_epochs_below_one_are_refused() -> None:
+    with pytest.raises(ArgumentError, match="epochs is 0"):
+        next(trainer().run(0))
+
+
+def test_seconds_leave_out_what_the_caller_does() -> None:
+    import time
+
+    training = trainer()
+    for _ in training.run(1):
+        time.sleep(0.02)
+    assert training.history.epochs[0].seconds < 0.05
