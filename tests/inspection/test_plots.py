@@ -1,0 +1,100 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from handgrad.data import load
+from handgrad.inspection import plots
+from handgrad.inspection.pictures import confusion_counts, draw
+from handgrad.training import Epoch, Experiment, History, Recipe, Scores
+
+
+def labels_of(figure: Figure) -> list[str]:
+    return [axis.get_title() for axis in figure.axes if axis.get_title()]
+
+
+def test_the_gallery_shows_the_first_images_with_their_labels() -> None:
+    splits = load("mnist")
+    figure = plots.gallery(splits.train, splits.test)
+    assert labels_of(figure) == [str(label) for label in [*splits.train.labels[:10], *splits.test.labels[:10]]]
+    shown = np.asarray(figure.axes[0].images[0].get_array())
+    assert np.array_equal(shown, splits.train.inputs[0])
+
+
+def test_a_gallery_of_few_images_leaves_the_rest_empty(tiny: Path) -> None:
+    splits = load(tiny)
+    assert len(labels_of(plots.gallery(splits.train[:2], splits.test[:1]))) == 3
+
+
+@pytest.mark.parametrize(("names", "panels"), [((), 1), (("test",), 2), (("validation", "test"), 2)])
+def test_the_curves_are_the_history(names: tuple[str, ...], panels: int) -> None:
+    epochs = [
+        Epoch(n, 1 / n, {name: Scores(2 / n, 1 - 1 / n, 10) for name in names}, 0.1, 1.0, 0.5) for n in range(1, 6)
+    ]
+    figure = plots.curves(History(epochs=epochs))
+    assert len(figure.axes) == panels
+    drawn = figure.axes[0].lines
+    assert [line.get_label() for line in drawn] == ["train", *sorted(names, reverse=True)]
+    assert list(np.asarray(drawn[0].get_ydata())) == [epoch.train_loss for epoch in epochs]
+    if names:
+        assert list(np.asarray(figure.axes[1].lines[0].get_ydata())) == [1 - 1 / n for n in range(1, 6)]
+
+
+def test_the_confusion_matrix_counts_true_rows_and_predicted_columns() -> None:
+    counts = confusion_counts(np.array([0, 1, 1, 2]), np.array([0, 2, 1, 2]), 3)
+    assert counts.tolist() == [[1, 0, 0], [0, 1, 1], [0, 0, 1]]
+    figure = plots.confusion(counts, ["a", "b", "c"])
+    axis = figure.axes[0]
+    written = {text.get_position(): text.get_text() for text in axis.texts}
+    assert written == {(0, 0): "1", (1, 1): "1", (2, 1): "1", (2, 2): "1"}
+    assert axis.get_title() == "3 of 4 right (75.00%)"
+
+
+def test_the_worst_mistake_comes_first() -> None:
+    images = np.zeros((4, 5, 5), np.uint8)
+    probabilities = np.array([[0.6, 0.4], [0.9, 0.1], [0.2, 0.8], [0.99, 0.01]])
+    figure = plots.mistakes(images, np.array([0, 1, 0, 1]), probabilities)
+    assert labels_of(figure) == ["1 → 0  99%", "1 → 0  90%", "0 → 1  80%"]
+
+
+def test_no_mistakes_is_said() -> None:
+    figure = plots.mistakes(np.zeros((1, 5, 5), np.uint8), np.array([0]), np.array([[1.0, 0.0]]))
+    assert figure.get_suptitle() == "No mistakes"
+    assert plots.save(figure).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("weight", "shape"), [(np.arange(80.0).reshape(5, 16), (4, 4)), (np.arange(85.0).reshape(5, 17), (4, 4))]
+)
+def test_first_layer_weights_leave_a_bias_column_out(weight: "np.ndarray[Any, Any]", shape: tuple[int, ...]) -> None:
+    figure = plots.first_layer_weights(weight, shape)
+    shown = np.asarray(figure.axes[1].images[0].get_array())
+    assert np.array_equal(shown, weight[1, :16].reshape(4, 4))
+
+
+def test_many_units_are_cut_to_the_limit() -> None:
+    figure = plots.first_layer_weights(np.ones((100, 4)), (2, 2))
+    assert "the first 64 of 100" in figure.get_suptitle()
+
+
+@pytest.mark.parametrize(
+    ("recipe", "names"),
+    [
+        ("xor", {"curves", "plane"}),
+        ("points", {"curves", "confusion", "plane"}),
+        ("mlp", {"curves", "gallery", "weights", "confusion", "mistakes"}),
+        ("cnn", {"curves", "gallery", "weights", "confusion", "mistakes"}),
+    ],
+)
+def test_a_run_gets_the_pictures_that_fit(recipe: str, names: set[str], tiny: Path) -> None:
+    chosen = Recipe.load(recipe)
+    if chosen.data.dataset == "mnist":
+        chosen = chosen.override({"data.dataset": str(tiny)})
+    experiment = Experiment.prepare(chosen)
+    list(experiment.trainer.run(1))
+    figures = dict(draw(experiment))
+    assert set(figures) == names
+    for figure in figures.values():
+        assert plots.save(figure).startswith(b"\x89PNG")
