@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from handgrad.data.datasets import load
+from handgrad.initializers import Uniform
 from handgrad.layers import Linear, Sequential, Softmax
 from handgrad.losses import CrossEntropy, SoftmaxCrossEntropy
 from handgrad.ops import for_device
@@ -160,8 +161,8 @@ def w2(seed: int) -> Events:
 def gradient_difference(rng: np.random.Generator) -> float:
     """Largest difference between W2's two ways to the gradient of the weights, float64, on its ten points.
 
-    One way is softmax cross-entropy on logits; the other is cross-entropy on probabilities behind a softmax layer.
-    Rounding is 2·10⁻¹⁶ of a probability, times inputs of up to 7, summed over ten points.
+    Weights are drawn from U(0, 1). One way is softmax cross-entropy on logits; the other is cross-entropy on
+    probabilities behind a softmax layer. Rounding is 2·10⁻¹⁶ of a probability, times inputs of up to 7, summed over ten points.
 
     >>> gradient_difference(np.random.default_rng(0)) < 1e-14
     True
@@ -169,7 +170,8 @@ def gradient_difference(rng: np.random.Generator) -> float:
     ops = for_device("cpu")
     points = load("points").train
     inputs = points.inputs.astype(np.float64)
-    two_step = Sequential(Linear(2, 2), Softmax()).initialize(rng, dtype="float64")
+    linear = Linear(2, 2, weight_init=Uniform(0, 1), bias_init=Uniform(0, 1))
+    two_step = Sequential(linear, Softmax()).initialize(rng, dtype="float64")
     fused = Sequential(Linear(2, 2)).initialize(rng, dtype="float64")
     fused.parameters.load_state_dict(two_step.parameters.state_dict())
     vectors = []
