@@ -54,10 +54,10 @@ class Loss(ABC):
         rows = outputs.shape[0]
         if sample_weight is None:
             return ops.full((rows,), 1.0 / (rows * width) if self.reduction == "mean" else 1.0, like=outputs)
-        given = ops.to_numpy(sample_weight) if hasattr(sample_weight, "shape") else sample_weight
-        weight = ops.cast(ops.asarray(given), like=outputs)
-        total = float(ops.to_numpy(weight).sum())  # (N,) → ()
-        if tuple(weight.shape) != (rows,) or not total > 0:
+        weight = ops.cast(ops.asarray(sample_weight), like=outputs)
+        values = ops.to_numpy(weight)
+        total = float(values.sum())  # (N,) → ()
+        if values.shape != (rows,) or not (values >= 0).all() or not total > 0:
             raise ArgumentError("sample_weight", sample_weight, f"{rows} numbers >= 0 with a sum > 0")
         return weight / (total * width) if self.reduction == "mean" else weight
 
@@ -110,10 +110,11 @@ class SoftmaxCrossEntropy(ClassificationLoss):
     """
 
     formulas = Formulas(
-        forward=r"L = -\sum_n w_n \sum_c t_{n c} \log \hat y_{n c}, \quad \hat y = \operatorname{softmax}(x)",
+        forward=r"L = -\sum_n w_n \sum_c t_{n c} \log \hat y_{n c}, \quad \hat y = \mathrm{softmax}(x)",
         backward={"x": r"\bar x_n = w_n\,(\hat y_n - t_n)"},
         shapes={"x": "(N, C)", "t": "(N, C)", r"\hat y": "(N, C)", "w": "(N)"},
-        notes="w is 1/N in a mean. The softmax's Jacobian and the logarithm's derivative cancel to this difference, "
+        notes="w is 1/N in a mean, and each row of t sums to 1. The softmax's Jacobian and the logarithm's derivative "
+        "cancel to this difference, "
         "and the logarithm is taken of the sum, never of a probability, so no log(0) can occur.",
     )
 
@@ -163,7 +164,8 @@ class CrossEntropy(ClassificationLoss):
         forward=r"L = -\sum_n w_n \sum_c t_{n c} \log \max(\hat y_{n c}, \varepsilon)",
         backward={r"\hat y": r"\bar{\hat y}_n = -w_n\, \frac{t_n}{\max(\hat y_n, \varepsilon)}"},
         shapes={r"\hat y": "(N, C)", "t": "(N, C)", "w": "(N)"},
-        notes="w is 1/N in a mean; ε is the floor that guards log(0).",
+        notes="w is 1/N in a mean; ε is the floor that guards log(0). Below it the true derivative is 0; the slope at "
+        "the floor is used instead, so that a network that is sure and wrong still learns.",
     )
 
     def __init__(self, reduction: str = "mean", floor: float = 1e-12) -> None:

@@ -97,7 +97,10 @@ class SGD(Optimizer):
     momentum: float = 0.0
     nesterov: bool = False
 
-    formula = r"v \leftarrow \mu v + (g + \lambda w), \quad w \leftarrow w - \eta v"
+    formula = (
+        r"v \leftarrow \mu v + g, \quad w \leftarrow w - \eta v \quad "
+        r"(\text{Nesterov: } w \leftarrow w - \eta\,(g + \mu v)), \quad g \text{ being } g + \lambda w"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -133,7 +136,10 @@ class RMSProp(Optimizer):
     alpha: float = 0.99
     epsilon: float = 1e-8
 
-    formula = r"v \leftarrow \alpha v + (1 - \alpha) g^2, \quad w \leftarrow w - \eta\, \frac{g}{\sqrt v + \varepsilon}"
+    formula = (
+        r"v \leftarrow \alpha v + (1 - \alpha) g^2, \quad w \leftarrow w - \eta\, \frac{g}{\sqrt v + \varepsilon}, "
+        r"\quad g \text{ being } g + \lambda w"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -173,7 +179,8 @@ class Adam(Optimizer):
 
     formula = (
         r"m \leftarrow \beta_1 m + (1 - \beta_1) g, \quad v \leftarrow \beta_2 v + (1 - \beta_2) g^2, \quad "
-        r"w \leftarrow w - \eta\, \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \varepsilon}"
+        r"w \leftarrow w - \eta\, \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \varepsilon}, "
+        r"\quad g \text{ being } g + \lambda w"
     )
     #: Whether weight decay acts on the weights themselves (AdamW) or is added to the gradient.
     decoupled: ClassVar[bool] = False
@@ -217,7 +224,7 @@ class AdamW(Adam):
 
     weight_decay: float = 0.01
 
-    formula = r"w \leftarrow (1 - \eta \lambda)\, w, \quad \text{then as Adam}"
+    formula = r"w \leftarrow (1 - \eta \lambda)\, w, \quad \text{then as Adam with } \lambda = 0"
     decoupled = True
 
 

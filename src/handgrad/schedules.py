@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from handgrad.errors import ArgumentError
@@ -17,8 +18,21 @@ class Schedule(ABC):
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if name in ("every", "steps") and value < 1:
-                raise ArgumentError(name, value, "an integer >= 1")
+            if name in _SETTINGS and not _SETTINGS[name][1](value):
+                raise ArgumentError(name, value, _SETTINGS[name][0])
+
+
+#: What every schedule's settings have to be, by name.
+_SETTINGS: dict[str, tuple[str, Callable[[float], bool]]] = {
+    "every": ("an integer >= 1", lambda value: value >= 1),
+    "steps": ("an integer >= 1", lambda value: value >= 1),
+    "factor": ("a number > 0", lambda value: value > 0),
+    "div": ("a number > 0", lambda value: value > 0),
+    "final_div": ("a number > 0", lambda value: value > 0),
+    "floor": ("a number in [0, 1]", lambda value: 0 <= value <= 1),
+    "start": ("a number in [0, 1]", lambda value: 0 <= value <= 1),
+    "warmup": ("a share with 0 < warmup < 1", lambda value: 0 < value < 1),
+}
 
 
 @dataclass(frozen=True)
@@ -101,16 +115,11 @@ class OneCycleSchedule(Schedule):
     div: float = 25.0
     final_div: float = 1e4
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 < self.warmup < 1:
-            raise ArgumentError("warmup", self.warmup, "a share with 0 < warmup < 1")
-
     def __call__(self, step: int) -> float:
         """Half a cosine between the two ends of the phase that the step is in."""
         peak, end = self.warmup * self.steps - 1, self.steps - 1
         low, lowest = 1 / self.div, 1 / (self.div * self.final_div)
-        if step <= peak:
+        if step < peak:
             return _half_cosine(low, 1.0, step / peak)
         return _half_cosine(1.0, lowest, min((step - peak) / (end - peak), 1.0))
 

@@ -43,7 +43,7 @@ def test_the_slope_is_taken_over_the_distance_that_rounding_left(value: float) -
 
 def test_single_precision_and_a_step_of_0_are_refused() -> None:
     with rejected("array", "float32"):
-        numerical_gradient(lambda: 0.0, np.ones(2, np.float32))  # type: ignore[arg-type]
+        numerical_gradient(lambda: 0.0, np.ones(2, np.float32))
     with rejected("step", 0.0):
         numerical_gradient(lambda: 0.0, np.ones(2), step=0.0)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from handgrad.cli.console import output_console, percent, use_threads
+from handgrad.cli.console import Threads, output_console, percent
 from handgrad.errors import RunError
 
 if TYPE_CHECKING:
@@ -23,18 +23,19 @@ def command(
         str | None, typer.Option(help="Other data: a name, or a directory with MNIST's four files.")
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, torch:cpu or torch:cuda.")] = "cpu",
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads; all usable cores if left out.")] = None,
+    threads: Threads = 1,
     as_json: Annotated[bool, typer.Option("--json", help="End with one JSON object on standard output.")] = False,
 ) -> None:
     """Score a finished run on its test data, or on other data of the same shape, class by class."""
     from handgrad.data.datasets import load
+    from handgrad.ops import limit_threads
     from handgrad.training.run import SavedRun
 
     saved = SavedRun.open(run, device=device)
     dataset = load(data or saved.recipe.data.dataset).test
     _check_fit(saved, dataset)
     console = output_console(as_json=as_json)
-    with use_threads(threads), console.status(f"Scoring {len(dataset):,} examples …"):
+    with limit_threads(threads), console.status(f"Scoring {len(dataset):,} examples …"):
         scores, outputs = _score(saved, dataset)
     result: dict[str, Any] = {"run_directory": str(run), "dataset": dataset.name, "examples": len(dataset)}
     result |= {"test_accuracy": scores.accuracy, "test_loss": scores.loss}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from handgrad.cli.console import output_console, seconds, use_threads
+from handgrad.cli.console import Threads, output_console, seconds
 from handgrad.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -19,16 +19,18 @@ if TYPE_CHECKING:
 def command(
     only: Annotated[str | None, typer.Option(help="Workloads with commas between them, such as W5,W1.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="From which every random number follows.")] = 0,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads; all usable cores if left out.")] = None,
+    threads: Threads = 1,
     out: Annotated[Path, typer.Option(help="Directory for reproduction.json and reproduction.md.")] = Path(
         "reproduction"
     ),
 ) -> None:
     """Train every figure of the workloads again and print claimed against measured, with a verdict for each."""
+    from handgrad.ops import limit_threads
+
     names = _chosen(only)
     console = output_console()
-    with use_threads(threads) as count:
-        header = _header(names, seed, count)
+    with limit_threads(threads):
+        header = _header(names, seed, threads)
         console.print(header + "\n")
         outcomes = _run(names, seed, console, out, header)
     bad = [outcome for outcome in outcomes if not outcome.good]
@@ -55,8 +57,9 @@ def _header(names: tuple[str, ...], seed: int, threads: int) -> str:
     machine = environment()
     words = ", ".join(f"{key} {value}" for key, value in machine.items() if key != "system")
     day = time.strftime("%Y-%m-%d")
-    command = f"python -m handgrad reproduce --only {','.join(names)} --seed {seed}"
-    return f"`{command}` on {day}: {words}, {machine['system']}, {threads} threads."
+    only = "" if names == _chosen(None) else f" --only {','.join(names)}"
+    command = f"python -m handgrad reproduce{only} --seed {seed} --threads {threads}"
+    return f"`{command}` on {day}: {words}, {machine['system']}."
 
 
 def _run(names: tuple[str, ...], seed: int, console: "Console", out: Path, header: str) -> list["Outcome"]:

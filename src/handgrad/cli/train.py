@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from handgrad.cli.console import output_console, use_threads
+from handgrad.cli.console import Threads, output_console
 from handgrad.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def command(
     optimizer: Annotated[str | None, typer.Option(help="sgd, rmsprop, adam or adamw.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="From which every random number follows.")] = None,
     validation: Annotated[int | None, typer.Option(min=0, help="Training examples set aside to choose by.")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads; all usable cores if left out.")] = None,
+    threads: Threads = 1,
     device: Annotated[str, typer.Option(help="cpu, torch:cpu or torch:cuda.")] = "cpu",
     data: Annotated[str | None, typer.Option(help="mnist, or a directory with MNIST's four file names.")] = None,
     out: Annotated[Path | None, typer.Option(help="Run directory; below ./runs if left out.")] = None,
@@ -38,6 +38,7 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="End with one JSON object on standard output.")] = False,
 ) -> None:
     """Train a recipe on the data it names, show how it goes, and keep everything in a run directory."""
+    from handgrad.ops import limit_threads
     from handgrad.training.recipe import Recipe
 
     chosen = Recipe.load(recipe)
@@ -57,8 +58,8 @@ def command(
     chosen = chosen.override(changes | dict(_assignment(text) for text in change or []))
     if hidden is not None:
         chosen = chosen.override({"select.widths": ()})  # the width is chosen: by the caller
-    with use_threads(threads) as count:
-        result = _train(chosen, device, count, out, output_console(as_json=as_json))
+    with limit_threads(threads):
+        result = _train(chosen, device, threads, out, output_console(as_json=as_json))
     if as_json:
         typer.echo(json.dumps(result))
 

@@ -26,7 +26,7 @@ class Dropout(Activation):
     formulas = Formulas(
         forward=r"y = x \odot k, \quad k_i = \tfrac{1}{1 - p} \text{ with probability } 1 - p, \text{ else } 0",
         backward={"x": r"\bar x = \bar y \odot k"},
-        notes="The cache is the mask k, so that backward drops what forward dropped.",
+        notes="The cache is the mask k, so that backward drops what forward dropped. In prediction y = x.",
     )
 
     def __init__(self, p: float = 0.5) -> None:

@@ -140,8 +140,9 @@ class ParameterVector:
         for name, view in self.views.items():
             if tuple(np.shape(state[name])) != tuple(view.shape):
                 raise ShapeError(name, tuple(np.shape(state[name])), f"the shape {tuple(view.shape)}")
-        for name in self.views:
-            self.assign(name, state[name])
+        values = {name: self.ops.asarray(state[name], self.dtype) for name in self.views}  # fails before any change
+        for name, view in self.views.items():
+            view[...] = values[name]
 
 
 def _leaf(name: str) -> str:

@@ -63,7 +63,7 @@ class Sequential(Layer):
         for index, layer in enumerate(self.layers):
             try:
                 input_shape = layer.output_shape(input_shape)
-            except ShapeError as error:
+            except HandgradError as error:  # a ShapeError, or a nested sequence's
                 raise HandgradError(f"Layer {index}, {type(layer).__name__}: {error}") from error
         return input_shape
 
@@ -163,8 +163,8 @@ class Flatten(Layer):
     """
 
     formulas = Formulas(
-        forward=r"y_n = \operatorname{vec}(x_n)",
-        backward={"x": r"\bar x_n = \operatorname{vec}^{-1}(\bar y_n)"},
+        forward=r"y_n = \mathrm{vec}(x_n)",
+        backward={"x": r"\bar x_n = \mathrm{vec}^{-1}(\bar y_n)"},
         shapes={"x": "(N, C, H, W)", "y": "(N, CHW)"},
         notes="Nothing is computed, so the gradient only takes its old shape again. The cache is that shape.",
     )

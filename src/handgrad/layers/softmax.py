@@ -17,7 +17,7 @@ class Softmax(Activation):
 
     formulas = Formulas(
         forward=r"y_i = \frac{e^{x_i - m}}{\sum_j e^{x_j - m}}, \quad m = \max_j x_j",
-        backward={"x": r"\bar x = (\operatorname{diag}(y) - y y^{\top})\,\bar y = y \odot (\bar y - \bar y \cdot y)"},
+        backward={"x": r"\bar x = (\mathrm{diag}(y) - y y^{\top})\,\bar y = y \odot (\bar y - \bar y \cdot y)"},
         shapes={"x": "(N, C)", "y": "(N, C)"},
         notes="Each output depends on every input of its row, so the derivative is a full matrix, "
         "applied without building it. The cache is y.",

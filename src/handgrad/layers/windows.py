@@ -13,7 +13,7 @@ def as_pair(name: str, value: int | Pair, least: int) -> Pair:
     >>> as_pair("stride", 2, 1)
     (2, 2)
     """
-    pair = (value, value) if isinstance(value, int) else tuple(value)
+    pair = tuple(value) if isinstance(value, tuple | list) else (value, value)
     if len(pair) != 2 or any(not isinstance(v, int) or v < least for v in pair):
         raise ArgumentError(name, value, f"an integer >= {least}, or two of them")
     return pair[0], pair[1]

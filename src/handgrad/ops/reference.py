@@ -40,6 +40,8 @@ class ReferenceOps:
 
     def asarray(self, values: Any, dtype: str | None = None) -> Array:
         kind = getattr(self.xp, dtype) if dtype else None
+        if self.placement and isinstance(values, np.ndarray):
+            values = np.require(values, requirements="W")  # PyTorch warns of memory that may only be read
         return self.xp.asarray(values, dtype=kind, device=self.placement)
 
     def to_numpy(self, x: Array) -> np.ndarray[Any, Any]:
@@ -263,8 +265,9 @@ class ReferenceOps:
     # -- losses ------------------------------------------------------------------------------------
 
     def one_hot(self, labels: Array, classes: int, like: Array) -> Array:
-        every = self.xp.arange(classes, dtype=labels.dtype, device=self.placement)
-        return self.xp.astype(labels[:, None] == every[None, :], like.dtype)  # (N, 1) == (1, C)
+        every = self.xp.arange(classes, dtype=self.xp.int64, device=self.placement)
+        wide = self.xp.astype(labels, self.xp.int64)  # labels are often uint8, in which classes might not be countable
+        return self.xp.astype(wide[:, None] == every[None, :], like.dtype)  # (N, 1) == (1, C)
 
     def softmax_cross_entropy(self, logits: Array, targets: Array, w: Array) -> tuple[Array, Array]:
         log_probabilities = self.log_softmax(logits)
@@ -359,7 +362,7 @@ class ReferenceOps:
         m += (1 - betas[0]) * g
         v *= betas[1]
         v += (1 - betas[1]) * g * g
-        m_hat = m / (1 - betas[0] ** step)  # the first steps would otherwise be pulled towards 0
+        m_hat = m / (1 - betas[0] ** step)  # both averages start at 0 and are too small at first
         v_hat = v / (1 - betas[1] ** step)
         w -= lr * m_hat / (self.xp.sqrt(v_hat) + epsilon)
 

@@ -162,7 +162,8 @@ def gradient_difference(rng: np.random.Generator) -> float:
     """Largest difference between W2's two ways to the gradient of the weights, float64, on its ten points.
 
     Weights are drawn from U(0, 1). One way is softmax cross-entropy on logits; the other is cross-entropy on
-    probabilities behind a softmax layer. Rounding is 2·10⁻¹⁶ of a probability, times inputs of up to 7, summed over ten points.
+    probabilities behind a softmax layer. Rounding is 2·10⁻¹⁶ of a probability, times inputs
+    of up to 7, summed over ten points.
 
     >>> gradient_difference(np.random.default_rng(0)) < 1e-14
     True

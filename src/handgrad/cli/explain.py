@@ -1,5 +1,0 @@
-"""`handgrad explain`."""
-
-
-def command() -> None:
-    """Not yet."""
