@@ -8,7 +8,7 @@ from cases import FAN_IN, FAN_OUT, INITIALIZERS, InitializerCase, Values
 from discovery import INITIALIZER_KINDS
 from expect import rejected
 
-from handgrad.initializers import NAMED, Uniform, Zeros
+from handgrad.initializers import NAMED, Normal, Uniform, Zeros
 
 SHAPE = (400, 500)
 COUNT = math.prod(SHAPE)
@@ -69,3 +69,8 @@ def test_uniform_bounds_the_wrong_way_round_are_refused() -> None:
 
 def test_zeros_are_zeros() -> None:
     assert not Zeros()(np.random.default_rng(0), (3,), fan_in=1, fan_out=1).any()
+
+
+def test_a_negative_standard_deviation_is_refused() -> None:
+    with rejected("standard_deviation", -1):
+        Normal(-1)

@@ -228,3 +228,13 @@ def test_a_setting_that_cannot_work_is_refused_by_name(make: Callable[[], Any], 
 def test_a_learning_rate_that_is_no_number_is_refused() -> None:
     with pytest.raises(ValueError, match="learning_rate is nan"):
         SGD(math.nan)
+
+
+@every_optimizer
+def test_a_numpy_learning_rate_gives_the_same_update_as_a_python_one(optimizer: Optimizer) -> None:
+    vectors = []
+    for rate in (0.1, np.float64(0.1)):
+        w, g = np.ones(5, np.float32) / 3, np.ones(5, np.float32) / 7
+        optimizer.step(w, g, optimizer.start(w, ops=CPU), ops=CPU, learning_rate=rate)
+        vectors.append(w)
+    assert np.array_equal(vectors[0], vectors[1])

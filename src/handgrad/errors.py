@@ -26,6 +26,7 @@ class ArgumentError(HandgradError):
     def __init__(self, name: str, value: object, expected: str, remedy: str = "") -> None:
         self.name = name
         self.value = value
+        self.expected = expected
         super().__init__(f"{name} is {value!r}, expected {expected}{'; ' + remedy if remedy else ''}.")
 
 

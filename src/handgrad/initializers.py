@@ -75,6 +75,10 @@ class Normal:
 
     standard_deviation: float = 1.0
 
+    def __post_init__(self) -> None:
+        if not self.standard_deviation >= 0:
+            raise ArgumentError("standard_deviation", self.standard_deviation, "a number >= 0")
+
     def __call__(self, rng: np.random.Generator, shape: tuple[int, ...], *, fan_in: int, fan_out: int) -> Values:
         return rng.normal(0.0, self.standard_deviation, shape)
 

@@ -70,7 +70,8 @@ class Optimizer(ABC):
             learning_rate: η of this step; the optimizer's own where left out.
         """
         state.step += 1
-        self._update(vector, gradient, state, ops, self.learning_rate if learning_rate is None else learning_rate)
+        rate = self.learning_rate if learning_rate is None else learning_rate
+        self._update(vector, gradient, state, ops, float(rate))  # a NumPy float64 would widen float32 arithmetic
 
     @abstractmethod
     def _update(self, w: Array, g: Array, state: OptimizerState, ops: Ops, lr: float) -> None:

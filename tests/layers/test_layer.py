@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from prepare import CPU, prepare
 
 from handgrad import initializers, layers
 from handgrad.errors import HandgradError, ShapeError
-from handgrad.layers import Conv2d, Dropout, Layer, Linear, ReLU, Residual, Sequential
+from handgrad.layers import BatchNorm1d, Conv2d, Dropout, Layer, Linear, ReLU, Residual, Sequential
 
 
 @pytest.mark.parametrize("case", LAYER_CASES, ids=str)
@@ -258,3 +259,19 @@ def test_an_input_that_does_not_fit_is_refused_by_forward_and_output_shape(
         layer.forward(np.zeros(shape, np.float32), ops=CPU)
     with pytest.raises(ShapeError, match="expected"):
         layer.output_shape(shape[1:])
+
+
+def test_a_copy_is_a_model_of_its_own() -> None:
+    model = Sequential(Linear(3, 4), Residual(Linear(4, 4, bias=False)), BatchNorm1d(4))
+    model.initialize(np.random.default_rng(0))
+    twin = deepcopy(model)
+    assert twin.parameters.names == model.parameters.names
+    assert np.array_equal(twin.parameters.vector, model.parameters.vector)
+    twin.parameters.vector[...] = 0
+    assert not twin(np.ones((1, 3))).any()  # its layers look into its own vector
+    assert model(np.ones((1, 3))).any()
+
+
+def test_a_copy_of_what_has_no_values_yet_can_be_initialised() -> None:
+    twin = deepcopy(Sequential(Linear(3, 4)))
+    assert twin.initialize(np.random.default_rng(0)).parameters.count == 16

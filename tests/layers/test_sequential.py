@@ -101,3 +101,8 @@ def test_flatten_keeps_channels_before_rows_before_columns() -> None:
         Flatten().backward(y, cache, ops=CPU, grads=initialized().parameters.gradients().tree), x
     )
     assert Flatten().flops((2, 2, 3)) == 0
+
+
+def test_a_misfit_is_a_shape_error_as_every_layer_promises() -> None:
+    with pytest.raises(ShapeError, match=r"Layer 1, Linear: input_shape is \(3,\)"):
+        Sequential(Linear(2, 3), Linear(4, 5)).output_shape((2,))

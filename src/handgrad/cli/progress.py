@@ -76,10 +76,10 @@ class TrainingDisplay:
     def _print_heading(self, phase: Phase) -> None:
         experiment = phase.experiment
         train, recipe = experiment.trainer.train, experiment.recipe
-        size = f"batches of {train.batch_size:,}" if recipe.train.batch_size else "all in one batch"
+        size = f"in batches of {train.batch_size:,}" if recipe.train.batch_size else "all in one batch"
         self.console.print(f"\n[bold]{phase.title}[/]  {recipe.summary}")
         self.console.print(
-            f"{experiment.dataset}: {len(train.dataset):,} training examples in {size}, "
+            f"{experiment.dataset}: {len(train.dataset):,} training examples {size}, "
             f"{len(experiment.test.dataset):,} to test on; {recipe.optimizer['name']}, "
             f"learning rate {experiment.trainer.optimizer.learning_rate:g}, seed {recipe.train.seed}"
         )
@@ -141,4 +141,4 @@ def print_queries(console: Console, result: dict[str, Any]) -> None:
 
 def _row(first: str, *cells: str) -> str:
     """One line of the epochs' table; fixed columns, so that a line can be printed before the next is known."""
-    return f"{first:>12}" + "".join(f"{cell:>12}" for cell in cells)
+    return f"{first:>12}" + "".join(f"{cell:>11}" for cell in cells)

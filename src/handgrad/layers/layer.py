@@ -3,6 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
@@ -81,7 +82,7 @@ class Layer(ABC):
     array([3., 6.], dtype=float32)
     """
 
-    formulas: ClassVar[Formulas]
+    formulas: ClassVar[Formulas] = Formulas(forward="", backward={})
     parameters: ParameterVector
 
     # -- what a layer defines ----------------------------------------------------------------------
@@ -174,6 +175,19 @@ class Layer(ABC):
                     f"{kind.__name__} has no {name!r} yet; call initialize(rng) on the outermost layer first."
                 )
             raise AttributeError(f"{kind.__name__!r} object has no attribute {name!r}")
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """A model of its own: copied settings, and the same values in a vector that is not shared."""
+        twin = type(self).__new__(type(self))
+        memo[id(self)] = twin
+        views = {"parameters", *self.parameter_specs(), *self.buffer_specs()}
+        for name, value in vars(self).items():
+            if name not in views:
+                setattr(twin, name, deepcopy(value, memo))
+        if "parameters" in vars(self):
+            twin.parameters = ParameterVector(twin.tree(), self.parameters.ops, self.parameters.dtype)
+            twin.parameters.load_state_dict(self.parameters.state_dict())
+        return twin
 
     def __repr__(self) -> str:
         shown = (f"{k}={v!r}" for k, v in vars(self).items() if _is_setting(k, v))

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from handgrad.errors import ArgumentError, HandgradError, ShapeError
+from handgrad.errors import ArgumentError, ShapeError
 from handgrad.layers.layer import Formulas, Layer, Rng
 from handgrad.layers.linear import Linear
 from handgrad.layers.parameters import ParameterTree
@@ -63,8 +63,9 @@ class Sequential(Layer):
         for index, layer in enumerate(self.layers):
             try:
                 input_shape = layer.output_shape(input_shape)
-            except HandgradError as error:  # a ShapeError, or a nested sequence's
-                raise HandgradError(f"Layer {index}, {type(layer).__name__}: {error}") from error
+            except ShapeError as error:
+                place = f"Layer {index}, {type(layer).__name__}: {error.name}"
+                raise ShapeError(place, error.value, error.expected) from error
         return input_shape
 
     def flops(self, input_shape: Shape) -> int:

@@ -61,19 +61,22 @@ def summary(model: Layer, input_shape: Shape) -> str:
         ShapeError: the input does not fit the model.
 
     >>> print(summary(handgrad.Sequential(handgrad.Linear(784, 10)), (784,)))
-    layer            output       parameters        FLOPs
-    0 Linear         10                7,850       15,680
-    total                              7,850       15,680
+    layer     output  parameters   FLOPs
+    0 Linear  10           7,850  15,680
+    total                  7,850  15,680
     """
     rows = summary_rows(model, input_shape)
-    lines = [_line("layer", "output", "parameters", "FLOPs")]
+    total = sum(row.parameters for row in rows), sum(row.flops for row in rows)
+    cells = [("layer", "output", "parameters", "FLOPs")]
     for row in rows:
         shape = " × ".join(map(str, row.output_shape))
-        lines.append(_line(f"{row.name} {row.kind}".strip(), shape, f"{row.parameters:,}", f"{row.flops:,}"))
-    total = sum(row.parameters for row in rows), sum(row.flops for row in rows)
-    lines.append(_line("total", "", f"{total[0]:,}", f"{total[1]:,}"))
-    return "\n".join(lines)
+        cells.append((f"{row.name} {row.kind}".strip(), shape, f"{row.parameters:,}", f"{row.flops:,}"))
+    cells.append(("total", "", f"{total[0]:,}", f"{total[1]:,}"))
+    widths = [max(len(line[column]) for line in cells) for column in range(4)]
+    return "\n".join(_line(line, widths) for line in cells)
 
 
-def _line(layer: str, shape: str, parameters: str, flops: str) -> str:
-    return f"{layer:<16} {shape:<12} {parameters:>10} {flops:>12}".rstrip()
+def _line(cells: tuple[str, ...], widths: list[int]) -> str:
+    """Two columns of words to the left, two of numbers to the right."""
+    layer, shape, parameters, flops = cells
+    return f"{layer:<{widths[0]}}  {shape:<{widths[1]}}  {parameters:>{widths[2]}}  {flops:>{widths[3]}}"
