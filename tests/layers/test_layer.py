@@ -165,7 +165,7 @@ def test_a_parameter_asked_for_too_early_says_to_initialize(name: str) -> None:
         getattr(Linear(2, 3), name)
 
 
-@pytest.mark.parametrize("case", [case for case in LAYER_CASES if case.layer.tree()], ids=str)
+@pytest.mark.parametrize("case", [case for case in LAYER_CASES if case.layer.slots()], ids=str)
 def test_forward_before_initialize_says_to_initialize(case: LayerCase) -> None:
     with pytest.raises(HandgradError, match=r"call initialize\(rng\) on the outermost layer first"):
         case.layer.forward(np.zeros(case.shape), ops=CPU)

@@ -47,7 +47,7 @@ def test_layers_inside_learn_whether_it_is_training_and_where_chance_comes_from(
 
 def test_nested_layers_are_named_by_their_path() -> None:
     model = Sequential(Linear(2, 2), Residual(Sequential(Tanh(), Linear(2, 2))), Sequential(Sequential(Linear(2, 1))))
-    assert list(model.tree()) == [
+    assert list(model.slots()) == [
         "0.weight",
         "0.bias",
         "1.branch.1.weight",

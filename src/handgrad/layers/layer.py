@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 import numpy as np
 
 from handgrad.errors import ArgumentError, HandgradError
-from handgrad.initializers import Initializer
-from handgrad.layers.parameters import ParameterTree, ParameterVector
+from handgrad.layers.parameters import ParameterSpec, ParameterTree, ParameterVector, Slot
 from handgrad.ops import Array, Ops, Shape, for_device
 
 #: Where randomness comes from, if any is needed.
@@ -36,23 +35,6 @@ class Formulas:
     backward: Mapping[str, str]
     shapes: Mapping[str, str] = field(default_factory=dict)
     notes: str = ""
-
-
-@dataclass(frozen=True)
-class ParameterSpec:
-    """One array that a layer needs: its shape and how it is filled at the start.
-
-    Args:
-        shape: as PyTorch shapes it: linear (out, in), convolution (out, in, kh, kw).
-        initializer: the law its values are drawn from.
-        fan_in: inputs that one output sums over; several laws depend on it.
-        fan_out: outputs that one input reaches.
-    """
-
-    shape: Shape
-    initializer: Initializer
-    fan_in: int = 1
-    fan_out: int = 1
 
 
 class Layer(ABC):
@@ -135,22 +117,24 @@ class Layer(ABC):
         """
         if dtype not in ("float32", "float64"):
             raise ArgumentError("dtype", dtype, "'float32' or 'float64'")
-        self.parameters = ParameterVector(self.tree(), ops or for_device("cpu"), dtype)
-        for name, (_, spec) in self.tree().items():
+        self.parameters = ParameterVector(self.slots(), ops or for_device("cpu"), dtype)
+        for name, slot in self.slots().items():
+            spec = slot.spec
             values = spec.initializer(rng, spec.shape, fan_in=spec.fan_in, fan_out=spec.fan_out)
             self.parameters.assign(name, values)
         return self
 
-    def tree(self) -> dict[str, tuple["Layer", ParameterSpec]]:
-        """Every parameter and buffer below here: dotted name → (owning layer, spec), in the order of the layers."""
+    def slots(self) -> dict[str, Slot]:
+        """A slot for every parameter and buffer below here, by dotted name, in the order of the layers."""
         seen: set[int] = set()
-        found: dict[str, tuple[Layer, ParameterSpec]] = {}
+        found: dict[str, Slot] = {}
         for prefix, layer in self.walk():
             if id(layer) in seen:
                 raise ArgumentError(prefix, layer, "a layer that is used once", "make a second one of its kind")
             seen.add(id(layer))
-            for name, spec in (layer.parameter_specs() | layer.buffer_specs()).items():
-                found[f"{prefix}.{name}".lstrip(".")] = (layer, spec)
+            for trained, specs in ((True, layer.parameter_specs()), (False, layer.buffer_specs())):
+                for name, spec in specs.items():
+                    found[f"{prefix}.{name}".lstrip(".")] = Slot(layer, spec, trained)
         return found
 
     def walk(self, prefix: str = "") -> Iterator[tuple[str, "Layer"]]:
@@ -185,7 +169,7 @@ class Layer(ABC):
             if name not in views:
                 setattr(twin, name, deepcopy(value, memo))
         if "parameters" in vars(self):
-            twin.parameters = ParameterVector(twin.tree(), self.parameters.ops, self.parameters.dtype)
+            twin.parameters = ParameterVector(twin.slots(), self.parameters.ops, self.parameters.dtype)
             twin.parameters.load_state_dict(self.parameters.state_dict())
         return twin
 

@@ -4,8 +4,8 @@ import math
 
 from handgrad.errors import ArgumentError, ShapeError
 from handgrad.initializers import HeNormal, Initializer, Zeros
-from handgrad.layers.layer import Formulas, Layer, ParameterSpec, Rng
-from handgrad.layers.parameters import ParameterTree
+from handgrad.layers.layer import Formulas, Layer, Rng
+from handgrad.layers.parameters import ParameterSpec, ParameterTree
 from handgrad.ops import Array, Ops, Shape
 
 

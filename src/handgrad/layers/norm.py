@@ -5,8 +5,8 @@ from typing import Any
 
 from handgrad.errors import ArgumentError, ShapeError
 from handgrad.initializers import Constant, Zeros
-from handgrad.layers.layer import Formulas, Layer, ParameterSpec, Rng
-from handgrad.layers.parameters import ParameterTree
+from handgrad.layers.layer import Formulas, Layer, Rng
+from handgrad.layers.parameters import ParameterSpec, ParameterTree
 from handgrad.ops import Array, Ops, Shape
 
 

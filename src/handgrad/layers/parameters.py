@@ -2,15 +2,46 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from handgrad.errors import ArgumentError, ShapeError
-from handgrad.ops import Array, Ops
+from handgrad.initializers import Initializer
+from handgrad.ops import Array, Ops, Shape
 
-if TYPE_CHECKING:
-    from handgrad.layers.layer import Layer, ParameterSpec
+
+@dataclass(frozen=True)
+class ParameterSpec:
+    """One array that a layer needs: its shape and how it is filled at the start.
+
+    Args:
+        shape: as PyTorch shapes it: linear (out, in), convolution (out, in, kh, kw).
+        initializer: the law its values are drawn from.
+        fan_in: inputs that one output sums over; several laws depend on it.
+        fan_out: outputs that one input reaches.
+    """
+
+    shape: Shape
+    initializer: Initializer
+    fan_in: int = 1
+    fan_out: int = 1
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place in the vector that one layer's array will have.
+
+    Args:
+        owner: the layer, which gets a view under the last part of the name.
+        spec: the array.
+        trained: whether an optimizer changes it; a buffer is only kept with the parameters.
+    """
+
+    owner: object
+    spec: ParameterSpec
+    trained: bool
 
 
 class ParameterTree:
@@ -68,21 +99,21 @@ class ParameterVector:
     An optimizer is one pass over `vector`, a checkpoint is one array with names.
 
     Args:
-        tree: dotted name → (owning layer, spec), from `Layer.tree`.
+        slots: by dotted name, from `Layer.slots`.
         ops: the device.
         dtype: "float32" or "float64".
     """
 
-    def __init__(self, tree: "Mapping[str, tuple[Layer, ParameterSpec]]", ops: Ops, dtype: str) -> None:
+    def __init__(self, slots: Mapping[str, Slot], ops: Ops, dtype: str) -> None:
         self.ops = ops
         self.dtype = dtype
-        self._shapes = {n: s.shape for n, (o, s) in tree.items() if _leaf(n) in o.parameter_specs()}
-        buffers = {n: s.shape for n, (_, s) in tree.items() if n not in self._shapes}
+        self._shapes = {name: slot.spec.shape for name, slot in slots.items() if slot.trained}
+        buffers = {name: slot.spec.shape for name, slot in slots.items() if not slot.trained}
         self.vector = ops.zeros((_total(self._shapes),), dtype)
         self.buffers = ops.zeros((_total(buffers),), dtype)
         self.views = self._split(self.vector, self._shapes) | self._split(self.buffers, buffers)
-        for name, (owner, _) in tree.items():
-            setattr(owner, _leaf(name), self.views[name])
+        for name, slot in slots.items():
+            setattr(slot.owner, name.rpartition(".")[2], self.views[name])
 
     def _split(self, vector: Array, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
         """Named, shaped views that lie one behind the other in the vector."""
@@ -143,11 +174,6 @@ class ParameterVector:
         values = {name: self.ops.asarray(state[name], self.dtype) for name in self.views}  # fails before any change
         for name, view in self.views.items():
             view[...] = values[name]
-
-
-def _leaf(name: str) -> str:
-    """Attribute name at the end of a dotted name."""
-    return name.rpartition(".")[2]
 
 
 def _total(shapes: Mapping[str, tuple[int, ...]]) -> int:
