@@ -4,6 +4,7 @@ An optimizer holds only its settings; what it remembers between steps is an `Opt
 so that it can be saved, shown and resumed.
 """
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
@@ -39,7 +40,7 @@ class Optimizer(ABC):
     formula: ClassVar[str]
 
     def __post_init__(self) -> None:
-        _require("learning_rate", self.learning_rate, self.learning_rate > 0, "a number > 0")
+        _require("learning_rate", self.learning_rate, 0 < self.learning_rate < math.inf, "a number > 0")
         _require("weight_decay", self.weight_decay, self.weight_decay >= 0, "a number >= 0")
 
     def slot_names(self) -> tuple[str, ...]:

@@ -1,6 +1,9 @@
 """Errors are one sentence and exit code 1; --debug shows the traceback."""
 
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +25,11 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
         ("train nothing", "'nothing' not found"),
         ("train mlp --lr -1", "learning_rate is -1.0, expected a number > 0"),
         ("train mlp --lr nan", "learning_rate is nan, expected a number > 0"),
+        ("train mlp --lr 1e400", "learning_rate is inf, expected a number > 0"),
+        ("train points --data xor", "loss.name is 'softmax_cross_entropy', but xor has numbers as targets"),
+        ("train xor --data points", "loss.name is 'mean_squared_error', but points has 2 classes"),
+        ("train mlp --set model.output_activation=Softmax", "softmax would be applied twice"),
+        ("train mlp --set name=../x", "name is '../x'"),
         ("train mlp --hidden 3,x", "--hidden is '3,x'"),
         ("train mlp --hidden 0", "--hidden is '0'"),
         ("train mlp --init magic", "model.init is 'magic'"),
@@ -64,6 +72,14 @@ def test_an_operating_systems_error_names_the_file(
 ) -> None:
     assert call(monkeypatch, "data", "--gallery", "/nowhere/gallery.png") == 1
     assert "/nowhere" in capsys.readouterr().err
+
+
+def test_a_terminal_without_unicode_gets_question_marks(tmp_path: Path) -> None:
+    surroundings = os.environ | {"PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "handgrad", "explain", "relu"]
+    finished = subprocess.run(command, capture_output=True, env=surroundings, check=False)
+    assert finished.returncode == 0, finished.stderr
+    assert b"?" in finished.stdout
 
 
 def test_wrong_usage_exits_with_two(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,10 +3,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from handgrad.cli import app
+from handgrad.training.run import SavedRun
 
 PICTURES = {"curves.png", "gallery.png", "weights.png", "confusion.png", "mistakes.png"}
 
@@ -104,3 +106,28 @@ def test_torch_trains_the_same_network(tiny: Path, tmp_path: Path) -> None:
     assert theirs["train_loss"] == pytest.approx(ours["train_loss"], rel=1e-3)
     _, scored = run("evaluate", tmp_path / "torch", "--device", "torch:cpu")
     assert scored["test_accuracy"] == theirs["test_accuracy"]
+
+
+def test_training_that_diverges_is_a_sentence_and_keeps_what_was_there(tiny: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    result = CliRunner().invoke(app, [*map(str, small(tiny, out)), "--set", "optimizer.learning_rate=1e38"])
+    assert "step 2" in str(result.exception)
+    assert str(out) in str(result.exception)
+    assert np.isfinite(SavedRun.open(out).model.parameters.vector).all()
+    assert "Warning" not in result.output
+
+
+def test_a_second_ctrl_c_still_saves(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("handgrad.cli.progress.TrainingDisplay.show", interrupt)
+    result = CliRunner().invoke(app, [*map(str, small(tiny, tmp_path / "run"))])
+    assert result.exit_code != 0
+    assert len(SavedRun.open(tmp_path / "run").history().steps) == 1
+
+
+def test_a_huge_loss_is_printed_short(tmp_path: Path) -> None:
+    output, _ = run("train", "points", "--lr", "1e30", "--epochs", "3", "--out", tmp_path / "run")
+    assert max(map(len, output.splitlines()[:-1])) < 120
+    assert "e+3" in output

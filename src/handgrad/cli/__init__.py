@@ -1,5 +1,6 @@
 """The command line: all printing, progress bars and exit codes live here, one file a command."""
 
+import io
 import sys
 from typing import Annotated
 
@@ -40,6 +41,9 @@ def handgrad(
 
 def main() -> None:
     """Run the command line; an error becomes one sentence and exit code 1, or a traceback with --debug."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a letter gets a question mark
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]  # wherever it stands
     if len(arguments) < len(sys.argv) - 1:
         app(arguments)

@@ -41,6 +41,15 @@ def seconds(value: float) -> str:
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
+def number(value: float) -> str:
+    """A loss: four decimals, or an exponent where that would be long.
+
+    >>> number(0.12345), number(1e31)
+    ('0.1235', '1.000e+31')
+    """
+    return f"{value:.4f}" if abs(value) < 1e5 else f"{value:.3e}"
+
+
 def percent(share: float) -> str:
     """A share as a percentage with two decimals.
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from handgrad.cli.console import percent, seconds
+from handgrad.cli.console import number, percent, seconds
 from handgrad.layers.summary import summary
 from handgrad.training.experiment import Experiment, Phase
 from handgrad.training.history import Epoch, Step
@@ -92,21 +92,23 @@ class TrainingDisplay:
             self._show_epoch(event)
             return
         if self._log_every and event.batch % self._log_every == 0:
-            self.console.print(f"  step {event.batch:>6,} of {event.batches:,}   loss {event.loss:.4f}", style="dim")
+            self.console.print(
+                f"  step {event.batch:>6,} of {event.batches:,}   loss {number(event.loss)}", style="dim"
+            )
         now = time.monotonic()
         if now - self._refreshed > _REFRESH:
             self._refreshed = now
             description = f"epoch {event.epoch}/{self._epochs}" if event.batches > 1 else "step"
-            self._bar.update(self._task, completed=event.number, description=description, loss=f"{event.loss:.4f}")
+            self._bar.update(self._task, completed=event.number, description=description, loss=number(event.loss))
 
     def _show_epoch(self, epoch: Epoch) -> None:
         every = max(1, self._epochs // _LINES)
         if epoch.number % every and epoch.number not in (1, self._epochs) and epoch.complete:
             return
         accuracies = [percent(scores.accuracy) for scores in epoch.scores.values()]
-        number = f"{epoch.number}/{self._epochs}" if epoch.complete else f"{epoch.number} (part)"
-        cells = [f"{epoch.train_loss:.4f}", *accuracies, f"{epoch.learning_rate:.2g}", seconds(epoch.seconds)]
-        self.console.print(_row(number, *cells))
+        place = f"{epoch.number}/{self._epochs}" if epoch.complete else f"{epoch.number} (part)"
+        cells = [number(epoch.train_loss), *accuracies, f"{epoch.learning_rate:.2g}", seconds(epoch.seconds)]
+        self.console.print(_row(place, *cells))
 
     def finish(self, experiment: Experiment, result: dict[str, Any]) -> None:
         """Print the scores, where everything lies, and what to do next."""
@@ -118,7 +120,7 @@ class TrainingDisplay:
             trained += " (no better validation score for a while)"
         self.console.print(
             f"\n[bold green]Test accuracy {percent(result['test_accuracy'])}[/]  "
-            f"loss {result['test_loss']:.4f}, {result['parameters']:,} parameters, {trained}"
+            f"loss {number(result['test_loss'])}, {result['parameters']:,} parameters, {trained}"
         )
         directory = result["run_directory"]
         self.console.print(f"Everything is in [bold]{directory}[/]: weights, history, pictures.", soft_wrap=True)

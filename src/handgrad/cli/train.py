@@ -2,6 +2,8 @@
 
 import itertools
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -100,7 +102,11 @@ def _train(recipe: "Recipe", device: str, threads: int, out: Path | None, consol
     display = TrainingDisplay(console)
     for phase in itertools.chain([first], remaining):
         experiment = phase.experiment
-        with display.phase(phase), stopping_on_interrupt(experiment.trainer, console):
+        with (
+            _saving_if_cut_off(run, experiment, threads),
+            display.phase(phase),
+            stopping_on_interrupt(experiment.trainer, console),
+        ):
             for event in experiment.trainer.run(experiment.recipe.train.epochs):
                 display.show(event)
         if experiment.trainer.stopped_by == "request":
@@ -109,6 +115,21 @@ def _train(recipe: "Recipe", device: str, threads: int, out: Path | None, consol
         result = _keep(run, experiment, threads)
     display.finish(experiment, result)
     return result
+
+
+@contextmanager
+def _saving_if_cut_off(run: "RunDirectory", experiment: "Experiment", threads: int) -> Iterator[None]:
+    """Within the block, training that fails, or a second Ctrl-C, still leaves what was learned in the run directory."""
+    from handgrad.training.trainer import TrainingError
+
+    try:
+        yield
+    except TrainingError as error:
+        run.save(experiment, threads)
+        raise TrainingError(f"{error} What was learned before is in {run.path}.") from error
+    except KeyboardInterrupt:
+        run.save(experiment, threads)
+        raise
 
 
 def _keep(run: "RunDirectory", experiment: "Experiment", threads: int) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from handgrad.data.datasets import Dataset, Splits, load, split
 from handgrad.data.loader import Loader
 from handgrad.data.preprocessing import Layout, Normalize, Preprocessing
 from handgrad.errors import RecipeError
-from handgrad.layers import Layer, Sequential
-from handgrad.losses import Loss
+from handgrad.layers import Layer, LogSoftmax, Sequential, Softmax
+from handgrad.losses import ClassificationLoss, Loss, SoftmaxCrossEntropy
 from handgrad.ops import Shape, for_device
 from handgrad.training.construct import construct
 from handgrad.training.recipe import ModelSection, Recipe
@@ -100,6 +100,7 @@ class Experiment:
         outputs = splits.train.classes or splits.train.labels.shape[1]
         model = build_model(recipe.model, input_shape, outputs).initialize(streams["init"], ops=ops)
         loss = construct(losses.NAMED, recipe.loss, "loss")
+        _check_loss(recipe, loss, model, splits.train)
         loaders = _Loaders(recipe, preprocessing, streams["shuffle"])
         test = loaders.score(splits.test)
         monitors = {"validation": loaders.score(validation)} if validation else {}
@@ -196,6 +197,23 @@ def _layer(table: Mapping[str, Any], shape: Shape, init: str, where: str) -> Lay
         weight_init=weight_init,
         bias_init=bias_init,
     )
+
+
+def _check_loss(recipe: Recipe, loss: Loss, model: Sequential, dataset: Dataset) -> None:
+    """Refuse a loss that does not fit the targets or the last layer; it would train, and learn nonsense."""
+    name, classes = recipe.loss["name"], dataset.classes
+    if isinstance(loss, ClassificationLoss) and classes is None:
+        raise RecipeError(f"loss.name is {name!r}, but {dataset.name} has numbers as targets; try mean_squared_error.")
+    if not isinstance(loss, ClassificationLoss) and classes is not None and not recipe.data.one_hot:
+        raise RecipeError(
+            f"loss.name is {name!r}, but {dataset.name} has {classes} classes; try softmax_cross_entropy, "
+            "or data.one_hot = true."
+        )
+    if isinstance(loss, SoftmaxCrossEntropy) and isinstance(model[len(model) - 1], Softmax | LogSoftmax):
+        raise RecipeError(
+            f"loss.name is {name!r}, which contains the softmax that the last layer has; softmax would be applied "
+            "twice. Leave model.output_activation out."
+        )
 
 
 def _set_aside(train: Dataset, count: int, rng: np.random.Generator) -> tuple[Dataset, Dataset | None]:

@@ -1,5 +1,6 @@
 """Recipes: everything that makes a training run what it is, in one TOML file."""
 
+import re
 import tomllib
 import types
 import typing
@@ -121,6 +122,10 @@ class Recipe:
     train: TrainSection = TrainSection()
     select: SelectSection = SelectSection()
     queries: tuple[tuple[float, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[\w-][\w.-]*", self.name):  # it becomes part of a path
+            raise RecipeError(f"name is {self.name!r}, expected letters, digits, '.', '_' and '-'.")
 
     @classmethod
     def load(cls, name_or_path: str) -> Self:

@@ -156,6 +156,10 @@ class Trainer:
 
     def _update(self, batch: Batch) -> tuple[float, float, float]:
         """Forward, backward and one step of the optimizer: the loss, the gradient's norm, the learning rate."""
+        with np.errstate(over="ignore", invalid="ignore"):  # said below, in words
+            return self._checked_update(batch)
+
+    def _checked_update(self, batch: Batch) -> tuple[float, float, float]:
         ops = self.model.parameters.ops
         inputs, targets = ops.asarray(batch.inputs), ops.asarray(batch.targets)
         outputs, cache = self.model.forward(inputs, ops=ops, training=True, rng=self.rng)
