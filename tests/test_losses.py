@@ -247,3 +247,10 @@ def test_a_sure_network_leaves_no_denormal_gradients() -> None:
     smallest = np.abs(gradient[gradient != 0]).min()
     assert smallest > np.finfo(np.float32).tiny
     assert np.abs(gradient).sum() > 0.1
+
+
+def test_probabilities_are_what_the_loss_contains() -> None:
+    scores = np.array([[0.0, 0.0], [1.0, -1.0]])
+    np.testing.assert_allclose(SoftmaxCrossEntropy().probabilities(scores, ops=CPU)[0], [0.5, 0.5])
+    np.testing.assert_allclose(BinaryCrossEntropy().probabilities(scores, ops=CPU)[0], [0.5, 0.5])
+    assert MeanSquaredError().probabilities(scores, ops=CPU) is scores

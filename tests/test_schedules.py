@@ -115,3 +115,7 @@ def test_a_setting_that_cannot_work_is_refused_by_name(
     else:
         with rejected(name, value):
             make()
+
+
+def test_one_cycle_of_a_single_step_is_at_the_full_rate() -> None:
+    assert OneCycleSchedule(steps=1)(0) == 1.0

@@ -34,6 +34,10 @@ class ShapeError(ArgumentError):
     """An array's shape does not fit the layer, loss or data set that received it."""
 
 
+class NotInitializedError(HandgradError, AttributeError):
+    """A layer was used before its outermost layer got its parameters."""
+
+
 class DataError(HandgradError):
     """A data file or directory cannot be used; the message names file, place, expected and found."""
 

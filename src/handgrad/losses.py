@@ -45,6 +45,10 @@ class Loss(ABC):
         """The loss as a Python float."""
         return float(self.forward(outputs, targets, ops=ops, sample_weight=sample_weight)[0])
 
+    def probabilities(self, outputs: Array, *, ops: Ops) -> Array:
+        """The outputs as a user wants them: through the softmax or sigmoid that the loss contains, if it does."""
+        return outputs
+
     def per_example(self, value: float, count: int) -> float:
         """A batch's loss as the mean over its examples, whatever the reduction, so that losses can be compared."""
         return value if self.reduction == "mean" else value / count
@@ -134,6 +138,10 @@ class SoftmaxCrossEntropy(ClassificationLoss):
         w = self._row_weights(outputs, sample_weight, ops)
         loss, probabilities = ops.softmax_cross_entropy(outputs, t, w)
         return loss, (probabilities, t, w)
+
+    def probabilities(self, outputs: Array, *, ops: Ops) -> Array:
+        """softmax(outputs)."""
+        return ops.softmax(outputs)
 
     def backward(self, cache: Any, *, ops: Ops) -> Array:
         """w (ŷ − t)."""
@@ -275,6 +283,10 @@ class BinaryCrossEntropy(RegressionLoss):
         t = self._targets(outputs, targets, ops)
         w = self._row_weights(outputs, sample_weight, ops, width=outputs.shape[1])
         return ops.binary_cross_entropy(outputs, t, w), (outputs, t, w)
+
+    def probabilities(self, outputs: Array, *, ops: Ops) -> Array:
+        """σ(outputs)."""
+        return ops.sigmoid(outputs)
 
     def backward(self, cache: Any, *, ops: Ops) -> Array:
         """w (σ(x) − t)."""

@@ -117,6 +117,8 @@ class OneCycleSchedule(Schedule):
 
     def __call__(self, step: int) -> float:
         """Half a cosine between the two ends of the phase that the step is in."""
+        if self.steps == 1:
+            return 1.0  # no room for a cycle
         peak, end = self.warmup * self.steps - 1, self.steps - 1
         low, lowest = 1 / self.div, 1 / (self.div * self.final_div)
         if step < peak:

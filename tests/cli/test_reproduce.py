@@ -57,3 +57,10 @@ def test_the_longer_workloads_run_on_small_data(name: str, tiny: Path, monkeypat
     outcomes = [event for event in reproduce((name,)) if isinstance(event, Outcome)]
     assert outcomes
     assert all(outcome.workload == name for outcome in outcomes)
+
+
+def test_an_earlier_result_is_never_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "reproduction.json").write_text("kept")
+    result = CliRunner().invoke(app, ["reproduce", "--only", "W2", "--out", str(tmp_path)])
+    assert "already exists" in str(result.exception)
+    assert (tmp_path / "reproduction.json").read_text() == "kept"

@@ -131,3 +131,24 @@ def test_a_huge_loss_is_printed_short(tmp_path: Path) -> None:
     output, _ = run("train", "points", "--lr", "1e30", "--epochs", "3", "--out", tmp_path / "run")
     assert max(map(len, output.splitlines()[:-1])) < 120
     assert "e+3" in output
+
+
+def test_words_that_look_like_markup_are_printed_as_they_are(tiny: Path, tmp_path: Path) -> None:
+    output, _ = run(*small(tiny, tmp_path / "o[/x]", "--set", "summary=mine [/b] [red]"))
+    assert "mine [/b] [red]" in output
+    assert "o[/x]" in output.replace("\n", "")
+
+
+def test_squared_error_on_classes_is_scored_on_one_hot_rows(tmp_path: Path) -> None:
+    sets = ["--set", "loss.name=mean_squared_error", "--set", "data.one_hot=true"]
+    _, result = run("train", "points", *sets, "--lr", "0.01", "--epochs", "500", "--out", tmp_path / "run")
+    assert result["test_accuracy"] > 0.8
+    _, scored = run("evaluate", tmp_path / "run")
+    assert scored["test_accuracy"] == result["test_accuracy"]
+
+
+def test_a_search_given_its_width_by_set_skips_the_search(tiny: Path, tmp_path: Path) -> None:
+    arguments = ["--epochs", "1", "--set", "model.hidden=[3]", "--out", str(tmp_path / "run")]
+    output, result = run("train", "mlp-select", "--data", tiny, *arguments)
+    assert "all data" not in output
+    assert result["hidden"] == [3]

@@ -197,3 +197,11 @@ def test_a_split_is_shuffled_and_follows_its_generator() -> None:
 def test_a_split_must_leave_both_sides_something(validation_count: int) -> None:
     with pytest.raises(ArgumentError, match=r"validation_count.*1 to 9"):
         split(numbered(10), validation_count, np.random.default_rng(0))
+
+
+def test_an_absurd_label_is_refused_before_anything_grows_with_it(tmp_path: Path) -> None:
+    for name in ("train", "t10k"):
+        write_idx(tmp_path / f"{name}-images-idx3-ubyte", np.zeros((3, 2, 2), np.uint8))
+        write_idx(tmp_path / f"{name}-labels-idx1-ubyte", np.array([0, 1, 2_000_000_000], np.int32))
+    with pytest.raises(DataError, match="largest label is 2000000000"):
+        load(tmp_path)

@@ -54,3 +54,17 @@ def test_output_goes_to_a_pipe_that_closes_early(tmp_path: Path) -> None:
     assert process.stderr is not None
     assert "Traceback" not in process.stderr.read()
     process.stderr.close()
+
+
+def test_sigterm_keeps_what_was_learned_too(tiny: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    process = start("train", "mlp", "--data", tiny, "--epochs", "1000000", "--hidden", "4", "--out", out, "--json")
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.split()[:1] == ["1/1000000"]:
+            break
+    process.send_signal(signal.SIGTERM)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert "what was learned will be saved" in errors
+    assert json.loads(output)["stopped_by"] == "request"

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from handgrad.data import load
+from handgrad.data import Dataset, load
 from handgrad.inspection import plots
 from handgrad.inspection.pictures import confusion_counts, draw
-from handgrad.training import Epoch, Experiment, History, Recipe, Scores
+from handgrad.training import Epoch, Experiment, History, Recipe, Scores, predict
 
 
 def labels_of(figure: Figure) -> list[str]:
@@ -98,3 +98,36 @@ def test_a_run_gets_the_pictures_that_fit(recipe: str, names: set[str], tiny: Pa
     assert set(figures) == names
     for figure in figures.values():
         assert plots.save(figure).startswith(b"\x89PNG")
+
+
+def test_colour_and_single_channel_images_are_shown() -> None:
+    rng = np.random.default_rng(0)
+    for channels in (1, 3):
+        dataset = Dataset(rng.integers(0, 256, (3, 6, 6, channels)).astype(np.uint8), np.array([0, 1, 2]), "c", 3)
+        assert plots.save(plots.gallery(dataset, dataset)).startswith(b"\x89PNG")
+    figure = plots.first_layer_weights(np.arange(2 * 108.0).reshape(2, 108), (6, 6, 3))
+    assert np.asarray(figure.axes[0].images[0].get_array()).shape == (6, 6)
+
+
+def test_many_classes_get_a_matrix_without_numbers() -> None:
+    figure = plots.confusion(np.eye(300, dtype=int), [str(c) for c in range(300)])
+    assert not figure.axes[0].texts
+    assert figure.get_figwidth() < 10
+
+
+def test_mistakes_use_the_losss_own_probabilities(tiny: Path) -> None:
+    changes = {"data.dataset": str(tiny), "loss": {"name": "cross_entropy"}, "model.output_activation": "Softmax"}
+    experiment = Experiment.prepare(Recipe.load("mlp").override(changes))
+    list(experiment.trainer.run(1))
+    shown = [title for title in labels_of(dict(draw(experiment))["mistakes"]) if "→" in title]
+    outputs = predict(experiment.model, experiment.test)
+    wrong = outputs[outputs.argmax(axis=1) != experiment.test.dataset.labels]
+    assert {title.split()[-1] for title in shown} <= {f"{row.max():.0%}" for row in wrong}
+
+
+def test_a_first_layer_that_does_not_see_the_image_is_not_drawn_as_one(tiny: Path) -> None:
+    features = [{"name": "MaxPool2d", "kernel_size": 2}, {"name": "Flatten"}]
+    changes = {"data.dataset": str(tiny), "data.layout": "image", "model.features": features, "model.hidden": [32]}
+    experiment = Experiment.prepare(Recipe.load("mlp").override(changes))
+    list(experiment.trainer.run(1))
+    assert "weights" not in dict(draw(experiment))

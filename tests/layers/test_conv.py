@@ -2,16 +2,18 @@
 
 import itertools
 import math
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
 import pytest
-from expect import assert_agree
+from expect import assert_agree, rejected
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prepare import CPU, Values, distinct, fill
 
-from handgrad.layers import Conv2d, Linear
+from handgrad.errors import ShapeError
+from handgrad.layers import AvgPool2d, Conv2d, Layer, Linear, MaxPool2d
 from handgrad.ops import Pair, Shape
 
 examples = settings(deadline=None, max_examples=25, derandomize=True)
@@ -111,3 +113,10 @@ def test_a_linear_layer_maps_the_last_axis_of_any_shape(leading: list[int], inpu
             y[(*place, o)] = math.fsum(x[place] * layer.weight[o]) + (0.0 if layer.bias is None else layer.bias[o])
     assert_agree({"y": layer(x)}, {"y": y}, 1e-12)
     assert layer.output_shape(x.shape) == y.shape
+
+
+@pytest.mark.parametrize("layer", [Conv2d(1, 2, 3), MaxPool2d(2), AvgPool2d(2)], ids=repr)
+def test_a_single_image_is_no_batch(layer: Layer) -> None:
+    layer = deepcopy(layer).initialize(np.random.default_rng(0))
+    with rejected("x", (1, 5, 5), ShapeError):
+        layer(np.ones((1, 5, 5)))

@@ -83,3 +83,11 @@ def test_usable_cores_are_those_this_process_may_run_on(monkeypatch: pytest.Monk
     assert usable_cores() == 6
     monkeypatch.setattr("os.cpu_count", lambda: None)
     assert usable_cores() == 1
+
+
+def test_pytorchs_threads_are_limited_and_given_back() -> None:
+    torch = pytest.importorskip("torch")
+    before = torch.get_num_threads()
+    with limit_threads(1, "torch:cpu"):
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == before

@@ -1,10 +1,12 @@
 import contextlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from handgrad.data import write_idx
 from handgrad.errors import RecipeError
 from handgrad.training import Experiment, Recipe, phases, recipe_names
 from handgrad.training.experiment import build_schedule
@@ -164,3 +166,11 @@ def test_selection_takes_the_width_with_the_best_validation_score(tiny: Path) ->
     best = max(scores, key=lambda width: scores[width])
     assert titles == ["width 1", "width 8", f"width {best}, all data"]
     assert len(phase.experiment.trainer.train.dataset) == 240
+
+
+def test_a_single_class_is_nothing_to_learn(tmp_path: Path) -> None:
+    for name, count in (("train", 6), ("t10k", 3)):
+        write_idx(tmp_path / f"{name}-images-idx3-ubyte", np.zeros((count, 4, 4), np.uint8))
+        write_idx(tmp_path / f"{name}-labels-idx1-ubyte", np.zeros(count, np.uint8))
+    with pytest.raises(RecipeError, match="a single class"):
+        Experiment.prepare(Recipe.load("mlp").override({"data.dataset": str(tmp_path)}))

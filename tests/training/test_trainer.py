@@ -186,3 +186,27 @@ def test_seconds_leave_out_what_the_caller_does() -> None:
     for _ in training.run(1):
         time.sleep(0.02)
     assert training.history.epochs[0].seconds < 0.05
+
+
+def test_a_stop_that_comes_while_scoring_counts() -> None:
+    training = trainer(monitors={"test": loader(points())})
+    monitor = training.monitors["test"]
+    score = monitor.__class__.__iter__
+
+    class Stopping(hg.Loader):
+        def __iter__(self) -> Any:
+            training.stop()
+            return score(self)
+
+    monitor.__class__ = Stopping
+    assert len(epochs_of(training, 5)) == 1
+    assert training.stopped_by == "request"
+
+
+def test_steps_record_the_loss_per_example_for_a_sum_too() -> None:
+    model = hg.Linear(2, 2).initialize(np.random.default_rng(1))
+    training = Trainer(model, hg.SoftmaxCrossEntropy("sum"), hg.SGD(1e-9), train=loader(points(), None))
+    step, epoch = training.run(1)
+    assert isinstance(step, Step)
+    assert isinstance(epoch, Epoch)
+    assert step.loss == epoch.train_loss

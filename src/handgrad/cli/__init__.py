@@ -59,5 +59,7 @@ def main() -> None:
 
 
 def _fail(sentence: str) -> None:
-    error_console().print(f"[bold red]Error:[/] {sentence}", highlight=False, soft_wrap=True)
+    from rich.markup import escape
+
+    error_console().print(f"[bold red]Error:[/] {escape(sentence)}", highlight=False, soft_wrap=True)
     sys.exit(1)

@@ -27,6 +27,8 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="End with one JSON object on standard output.")] = False,
 ) -> None:
     """Score a finished run on its test data, or on other data of the same shape, class by class."""
+    from rich.markup import escape
+
     from handgrad.data.datasets import load
     from handgrad.ops import limit_threads
     from handgrad.training.run import SavedRun
@@ -35,12 +37,14 @@ def command(
     dataset = load(data or saved.recipe.data.dataset).test
     _check_fit(saved, dataset)
     console = output_console(as_json=as_json)
-    with limit_threads(threads), console.status(f"Scoring {len(dataset):,} examples …"):
+    with limit_threads(threads, device), console.status(f"Scoring {len(dataset):,} examples …"):
         scores, outputs = _score(saved, dataset)
     result: dict[str, Any] = {"run_directory": str(run), "dataset": dataset.name, "examples": len(dataset)}
     result |= {"test_accuracy": scores.accuracy, "test_loss": scores.loss}
     title = f"Accuracy {percent(scores.accuracy)}"
-    console.print(f"[bold green]{title}[/]  loss {scores.loss:.4f}, {len(dataset):,} examples of {dataset.name}")
+    console.print(
+        f"[bold green]{title}[/]  loss {scores.loss:.4f}, {len(dataset):,} examples of {escape(dataset.name)}"
+    )
     if saved.classes:
         result["classes"] = _print_classes(console, dataset.labels, outputs.argmax(axis=1), saved.classes)
     if as_json:
@@ -50,7 +54,8 @@ def command(
 def _check_fit(saved: "SavedRun", dataset: "Dataset") -> None:
     """Refuse data of another shape, or with classes that the network has never seen."""
     shape = saved.preprocessing.output_shape(dataset.inputs.shape[1:])
-    if shape != saved.input_shape or (dataset.classes or 0) > (saved.classes or 0):
+    same_kind = (dataset.classes is None) == (saved.classes is None)
+    if shape != saved.input_shape or not same_kind or (dataset.classes or 0) > (saved.classes or 0):
         raise RunError(
             f"{dataset.name} has inputs {shape} and {dataset.classes} classes, but the run was trained on "
             f"{saved.input_shape} and {saved.classes}; train a run on that data first."
@@ -63,7 +68,8 @@ def _score(saved: "SavedRun", dataset: "Dataset") -> tuple[Any, "np.ndarray[Any,
     from handgrad.training.evaluation import evaluate, predict
     from handgrad.training.experiment import EVALUATION_BATCH
 
-    loader = Loader(dataset, EVALUATION_BATCH, preprocessing=saved.preprocessing)
+    one_hot = saved.recipe.data.one_hot
+    loader = Loader(dataset, EVALUATION_BATCH, preprocessing=saved.preprocessing, one_hot=one_hot)
     return evaluate(saved.model, saved.loss, loader), predict(saved.model, loader)
 
 

@@ -25,6 +25,8 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="End with one JSON object on standard output.")] = False,
 ) -> None:
     """Classify images of any size, dark on light or light on dark, after preparing them as MNIST's were."""
+    from rich.markup import escape
+
     from handgrad.training.run import SavedRun
 
     saved = SavedRun.open(run, device=device)
@@ -36,7 +38,10 @@ def command(
         best = probabilities.argsort()[::-1][:3]
         results.append({"image": name, "prediction": int(best[0]), "probabilities": probabilities.tolist()})
         others = ", ".join(f"{c} {probabilities[c]:.1%}" for c in best[1:])
-        console.print(f"{name}: [bold green]{best[0]}[/]  {probabilities[best[0]]:.1%}   [dim]then {others}[/]")
+        console.print(
+            f"{escape(name)}: [bold green]{best[0]}[/]  {probabilities[best[0]]:.1%}   [dim]then {others}[/]",
+            soft_wrap=True,
+        )
         if show and console.is_terminal:
             console.print(half_blocks(image), highlight=False)
     if as_json:

@@ -1,12 +1,16 @@
 """What a person sees while a network trains."""
 
+import math
+import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -22,21 +26,32 @@ _LINES = 30
 #: Seconds between two updates of the bar: more often than the eye can follow would only slow training.
 _REFRESH = 0.1
 
+_STOPPING = b"\nStopping after this step; what was learned will be saved. Ctrl-C again to stop at once.\n"
+
 
 @contextmanager
-def stopping_on_interrupt(trainer: Trainer, console: Console) -> Iterator[None]:
-    """Within the block, the first Ctrl-C ends training after the current step, the second at once."""
+def stopping_on_interrupt() -> Iterator[list[Trainer]]:
+    """Within the block, Ctrl-C or SIGTERM ends training after the current step, a second one at once.
+
+    Yields:
+        A list; whoever trains puts the trainer into it.
+    """
+    trainers: list[Trainer] = []
 
     def stop(signum: int, frame: object) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        trainer.stop()
-        console.print("Stopping after this step; what was learned will be saved. Ctrl-C again to stop at once.")
+        for trainer in trainers:
+            trainer.stop()
+        # Not by the console: the signal may have come while it prints.
+        os.write(sys.__stderr__.fileno(), _STOPPING) if sys.__stderr__ else None
 
-    before = signal.signal(signal.SIGINT, stop)
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(kind, stop) for kind in signals]
     try:
-        yield
+        yield trainers
     finally:
-        signal.signal(signal.SIGINT, before)
+        for kind, handler in zip(signals, before, strict=True):
+            signal.signal(kind, handler)
 
 
 class TrainingDisplay:
@@ -56,12 +71,13 @@ class TrainingDisplay:
         experiment = phase.experiment
         self._experiment, self._epochs = experiment, experiment.recipe.train.epochs
         self._log_every = experiment.recipe.train.log_every
+        self._title = phase.title
         self._print_heading(phase)
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None, complete_style="cyan"),
             MofNCompleteColumn(),
-            TextColumn("loss {task.fields[loss]}"),
+            TextColumn("loss {task.fields[loss]}{task.fields[accuracy]}"),
             TimeRemainingColumn(compact=True),
             console=self.console,
             transient=True,
@@ -70,17 +86,17 @@ class TrainingDisplay:
         )
         total = self._epochs * len(experiment.trainer.train)
         with self._bar:
-            self._task: TaskID = self._bar.add_task(phase.title, total=total, loss="…")
+            self._task: TaskID = self._bar.add_task(phase.title, total=total, loss="…", accuracy="")
             yield
 
     def _print_heading(self, phase: Phase) -> None:
         experiment = phase.experiment
         train, recipe = experiment.trainer.train, experiment.recipe
         size = f"in batches of {train.batch_size:,}" if recipe.train.batch_size else "all in one batch"
-        self.console.print(f"\n[bold]{phase.title}[/]  {recipe.summary}")
+        self.console.print(f"\n[bold]{escape(phase.title)}[/]  {escape(recipe.summary)}")
         self.console.print(
-            f"{experiment.dataset}: {len(train.dataset):,} training examples {size}, "
-            f"{len(experiment.test.dataset):,} to test on; {recipe.optimizer['name']}, "
+            f"{escape(experiment.dataset)}: {len(train.dataset):,} training examples {size}, "
+            f"{_test_examples(experiment)}; {recipe.optimizer['name']}, "
             f"learning rate {experiment.trainer.optimizer.learning_rate:g}, seed {recipe.train.seed}"
         )
         self.console.print(summary(experiment.model, experiment.input_shape), style="dim")
@@ -98,11 +114,13 @@ class TrainingDisplay:
         now = time.monotonic()
         if now - self._refreshed > _REFRESH:
             self._refreshed = now
-            description = f"epoch {event.epoch}/{self._epochs}" if event.batches > 1 else "step"
+            description = f"{escape(self._title)} epoch {event.epoch}/{self._epochs}"
             self._bar.update(self._task, completed=event.number, description=description, loss=number(event.loss))
 
     def _show_epoch(self, epoch: Epoch) -> None:
-        every = max(1, self._epochs // _LINES)
+        for name, scores in epoch.scores.items():
+            self._bar.update(self._task, accuracy=f", {name} {percent(scores.accuracy)}")
+        every = math.ceil(self._epochs / _LINES)
         if epoch.number % every and epoch.number not in (1, self._epochs) and epoch.complete:
             return
         accuracies = [percent(scores.accuracy) for scores in epoch.scores.values()]
@@ -119,14 +137,25 @@ class TrainingDisplay:
         if experiment.trainer.stopped_by == "patience":
             trained += " (no better validation score for a while)"
         self.console.print(
-            f"\n[bold green]Test accuracy {percent(result['test_accuracy'])}[/]  "
+            f"\n[bold green]{'Accuracy' if _has_no_test_data(experiment) else 'Test accuracy'} {percent(result['test_accuracy'])}[/]  "
             f"loss {number(result['test_loss'])}, {result['parameters']:,} parameters, {trained}"
         )
-        directory = result["run_directory"]
+        directory = escape(result["run_directory"])
         self.console.print(f"Everything is in [bold]{directory}[/]: weights, history, pictures.", soft_wrap=True)
         images = len(experiment.trainer.train.dataset.inputs.shape) > 2
         following = f"predict {directory} your-digit.png" if images else f"evaluate {directory}"
         self.console.print(f"Next: [bold cyan]python -m handgrad {following}[/]", soft_wrap=True)
+
+
+def _has_no_test_data(experiment: Experiment) -> bool:
+    """Whether the data was too small to hold any back, so that the scores are those on the training data."""
+    return experiment.test.dataset is experiment.trainer.train.dataset
+
+
+def _test_examples(experiment: Experiment) -> str:
+    if _has_no_test_data(experiment):
+        return "scored on the same"
+    return f"{len(experiment.test.dataset):,} to test on"
 
 
 def print_queries(console: Console, result: dict[str, Any]) -> None:

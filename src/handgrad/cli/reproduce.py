@@ -1,6 +1,5 @@
 """`handgrad reproduce`: train every figure of the workloads again."""
 
-import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,27 +13,28 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from handgrad.training.reproduction import Outcome
+    from handgrad.training.run import RunDirectory
 
 
 def command(
     only: Annotated[str | None, typer.Option(help="Workloads with commas between them, such as W5,W1.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="From which every random number follows.")] = 0,
     threads: Threads = 1,
-    out: Annotated[Path, typer.Option(help="Directory for reproduction.json and reproduction.md.")] = Path(
-        "reproduction"
-    ),
+    out: Annotated[Path | None, typer.Option(help="Directory for the results; below ./runs if left out.")] = None,
 ) -> None:
     """Train every figure of the workloads again and print claimed against measured, with a verdict for each."""
     from handgrad.ops import limit_threads
+    from handgrad.training.run import RunDirectory
 
     names = _chosen(only)
+    run = RunDirectory.create(out) if out else RunDirectory.create_next(Path("runs"), "reproduction")
     console = output_console()
     with limit_threads(threads):
         header = _header(names, seed, threads)
         console.print(header + "\n")
-        outcomes = _run(names, seed, console, out, header)
+        outcomes = _run(names, seed, console, run, header)
     bad = [outcome for outcome in outcomes if not outcome.good]
-    console.print(f"\n{len(outcomes) - len(bad)} of {len(outcomes)} figures good; results in [bold]{out}[/].")
+    console.print(f"\n{len(outcomes) - len(bad)} of {len(outcomes)} figures good; results in {run.path}.", markup=False)
     if bad:
         raise typer.Exit(1)
 
@@ -44,7 +44,7 @@ def _chosen(only: str | None) -> tuple[str, ...]:
 
     if only is None:
         return tuple(WORKLOADS)
-    names = tuple(name.strip().upper() for name in only.split(",") if name.strip())
+    names = tuple(dict.fromkeys(name.strip().upper() for name in only.split(",") if name.strip()))
     if not names or any(name not in WORKLOADS for name in names):
         raise ArgumentError("--only", only, f"some of {', '.join(WORKLOADS)}", "put commas between them")
     return names
@@ -62,7 +62,7 @@ def _header(names: tuple[str, ...], seed: int, threads: int) -> str:
     return f"`{command}` on {day}: {words}, {machine['system']}."
 
 
-def _run(names: tuple[str, ...], seed: int, console: "Console", out: Path, header: str) -> list["Outcome"]:
+def _run(names: tuple[str, ...], seed: int, console: "Console", run: "RunDirectory", header: str) -> list["Outcome"]:
     """Train everything; each outcome is printed and saved as soon as it is there."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -83,7 +83,7 @@ def _run(names: tuple[str, ...], seed: int, console: "Console", out: Path, heade
                 continue
             outcomes.append(event)
             _print(console, event)
-            _save(out, header, outcomes)
+            _save(run, header, outcomes)
     return outcomes
 
 
@@ -96,16 +96,13 @@ def _print(console: "Console", outcome: "Outcome") -> None:
     )
 
 
-def _save(out: Path, header: str, outcomes: list["Outcome"]) -> None:
+def _save(run: "RunDirectory", header: str, outcomes: list["Outcome"]) -> None:
     """Both files, written anew after every outcome so that an interruption loses none."""
     from dataclasses import asdict
 
-    from handgrad.files import write_atomically
-
-    out.mkdir(parents=True, exist_ok=True)
     values = {"run": header, "outcomes": [asdict(outcome) for outcome in outcomes]}
-    write_atomically(out / "reproduction.json", (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
-    write_atomically(out / "reproduction.md", markdown(header, outcomes).encode())
+    run.write_json("reproduction.json", values)
+    run.write("reproduction.md", markdown(header, outcomes).encode())
 
 
 def markdown(header: str, outcomes: list["Outcome"]) -> str:

@@ -58,9 +58,9 @@ def command(
     }
     changes = {place: value for place, value in options.items() if value is not None}
     chosen = chosen.override(changes | dict(_assignment(text) for text in change or []))
-    if hidden is not None:
+    if hidden is not None or any(text.startswith("model.hidden") for text in change or []):
         chosen = chosen.override({"select.widths": ()})  # the width is chosen: by the caller
-    with limit_threads(threads):
+    with limit_threads(threads, device):
         result = _train(chosen, device, threads, out, output_console(as_json=as_json))
     if as_json:
         typer.echo(json.dumps(result))
@@ -100,19 +100,17 @@ def _train(recipe: "Recipe", device: str, threads: int, out: Path | None, consol
     first = next(remaining)  # the data and the model, and their errors, before any directory is made
     run = RunDirectory.create(out) if out else RunDirectory.create_next(Path("runs"), recipe.name)
     display = TrainingDisplay(console)
-    for phase in itertools.chain([first], remaining):
-        experiment = phase.experiment
-        with (
-            _saving_if_cut_off(run, experiment, threads),
-            display.phase(phase),
-            stopping_on_interrupt(experiment.trainer, console),
-        ):
-            for event in experiment.trainer.run(experiment.recipe.train.epochs):
-                display.show(event)
-        if experiment.trainer.stopped_by == "request":
-            break
-    with console.status("Saving, scoring the test data and drawing the pictures …"):
-        result = _keep(run, experiment, threads)
+    with stopping_on_interrupt() as trainers:
+        for phase in itertools.chain([first], remaining):
+            experiment = phase.experiment
+            trainers[:] = [experiment.trainer]
+            with _saving_if_cut_off(run, experiment, threads), display.phase(phase):
+                for event in experiment.trainer.run(experiment.recipe.train.epochs):
+                    display.show(event)
+            if experiment.trainer.stopped_by == "request":
+                break
+        with console.status("Saving, scoring the test data and drawing the pictures …"):
+            result = _keep(run, experiment, threads)
     display.finish(experiment, result)
     return result
 

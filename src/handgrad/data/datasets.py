@@ -237,6 +237,11 @@ def _load_directory(directory: Path) -> Splits:
             f"{test_images.shape[1:]}, expected the same; check that all files belong to one data set."
         )
     classes = 1 + int(max(train_labels.max(), test_labels.max()))
+    if classes > len(train_labels) + len(test_labels):  # a table with a row for each class must fit in memory
+        raise DataError(
+            f"{directory}: the largest label is {classes - 1}, but there are only "
+            f"{len(train_labels) + len(test_labels)} examples; expected labels counted from 0."
+        )
     name = prefix.strip("-_. ") or directory.resolve().name
     return Splits(
         train=Dataset(train_images, train_labels, name, classes),

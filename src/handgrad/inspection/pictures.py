@@ -1,5 +1,6 @@
 """Which pictures belong to a run."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -20,23 +21,24 @@ def draw(experiment: Experiment) -> Iterator[tuple[str, Figure]]:
     """
     yield "curves", plots.curves(experiment.trainer.history)
     train, test = experiment.trainer.train.dataset, experiment.test.dataset
-    images = train.inputs.ndim >= 3
+    shape = train.inputs.shape[1:]
+    images = len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))
     if images:
         yield "gallery", plots.gallery(train, test)
         weight = _first_weight(experiment.model)
-        if weight is not None:
-            yield "weights", plots.first_layer_weights(weight, test.inputs.shape[1:])
-    if experiment.classes and len(test) > experiment.classes:
+        if weight is not None and (weight.ndim == 4 or weight.shape[1] - math.prod(shape) in (0, 1)):
+            yield "weights", plots.first_layer_weights(weight, shape)
+    if experiment.classes:
         yield from _draw_answers(experiment, images)
-    if train.inputs.shape[1:] == (2,):
+    if shape == (2,):
         yield "plane", plots.plane(train, lambda points: _answers(experiment, points))
 
 
 def _draw_answers(experiment: Experiment, images: bool) -> Iterator[tuple[str, Figure]]:
     test, classes = experiment.test.dataset, experiment.classes or 0
     ops = experiment.model.parameters.ops
-    outputs = predict(experiment.model, experiment.test)
-    probabilities = ops.to_numpy(ops.softmax(ops.asarray(outputs)))
+    outputs = ops.asarray(predict(experiment.model, experiment.test))
+    probabilities = ops.to_numpy(experiment.loss.probabilities(outputs, ops=ops))
     counts = confusion_counts(test.labels, probabilities.argmax(axis=1), classes)  # (N, C) → (N,)
     yield "confusion", plots.confusion(counts, [str(c) for c in range(classes)])
     if images:

@@ -72,17 +72,19 @@ def confusion(counts: "np.ndarray[Any, Any]", names: Sequence[str]) -> Figure:
         counts: (C, C), row the true class, column the predicted one.
         names: of the classes.
     """
-    size = max(4.4, 0.52 * len(names) + 1.2)
+    few = len(names) <= 40  # of more classes neither numbers nor names can be read
+    size = max(4.4, 0.52 * len(names) + 1.2) if few else 8.0
     figure = Figure(figsize=(size + 0.4, size), layout="constrained")
     axis = figure.subplots()
     wrong = counts * (1 - np.eye(len(names), dtype=counts.dtype))
     axis.imshow(np.ma.masked_equal(wrong, 0), cmap="Oranges", vmin=0, vmax=max(1, wrong.max() * 1.25))
-    for (row, column), count in np.ndenumerate(counts):
-        if count:
-            weight, colour = ("bold", "#222222") if row == column else ("normal", "#222222")
-            axis.text(column, row, str(count), ha="center", va="center", fontsize=8, weight=weight, color=colour)
-    axis.set_xticks(range(len(names)), names)
-    axis.set_yticks(range(len(names)), names)
+    if few:
+        for (row, column), count in np.ndenumerate(counts):
+            if count:
+                weight = "bold" if row == column else "normal"
+                axis.text(column, row, str(count), ha="center", va="center", fontsize=8, weight=weight, color="#222222")
+        axis.set_xticks(range(len(names)), names)
+        axis.set_yticks(range(len(names)), names)
     axis.set_xlabel("predicted")
     axis.set_ylabel("true")
     right, total = int(np.trace(counts)), int(counts.sum())
@@ -121,8 +123,8 @@ def first_layer_weights(weight: "np.ndarray[Any, Any]", shape: tuple[int, ...], 
     """What each unit of the first layer looks for: blue weights want light, red ones dark.
 
     Args:
-        weight: (units, H·W) with or without a last column for the bias, or convolution kernels (O, C, kh, kw).
-        shape: (H, W) of the images.
+        weight: (units, H·W·C) with or without a last column for the bias, or convolution kernels (O, C, kh, kw).
+        shape: (H, W) or (H, W, C) of the images.
         limit: units shown.
     """
     tiles = (_kernel_tiles(weight) if weight.ndim == 4 else _linear_tiles(weight, shape))[:limit]
@@ -145,8 +147,9 @@ def _kernel_tiles(weight: Images) -> Images:
 
 
 def _linear_tiles(weight: Images, shape: tuple[int, ...]) -> Images:
-    """Rows in the shape of the image, without a bias column: (units, H·W [+ 1]) → (units, H, W)."""
-    return weight[:, : math.prod(shape)].reshape(-1, *shape)
+    """Rows in the shape of the image, without a bias column, averaged over colours: (units, …) → (units, H, W)."""
+    tiles = weight[:, : math.prod(shape)].reshape(-1, *shape)  # (units, H·W·C [+ 1]) → (units, H, W[, C])
+    return np.asarray(tiles.mean(axis=3)) if tiles.ndim == 4 else tiles
 
 
 def plane(dataset: Dataset, predict: Callable[[Images], Images]) -> Figure:
@@ -175,7 +178,8 @@ def plane(dataset: Dataset, predict: Callable[[Images], Images]) -> Figure:
 
 
 def _show_image(axis: Axes, image: Images, title: str, size: float = 10) -> None:
-    axis.imshow(image, cmap="gray_r" if image.ndim == 2 else None)
+    grey = image.ndim == 2 or image.shape[2] == 1
+    axis.imshow(image.reshape(image.shape[:2]) if grey else image, cmap="gray_r")  # (H, W, 1) → (H, W)
     axis.set_title(title, fontsize=size, pad=3)
     axis.set_xticks([])
     axis.set_yticks([])

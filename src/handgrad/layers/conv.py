@@ -6,7 +6,7 @@ from handgrad.errors import ArgumentError
 from handgrad.initializers import HeNormal, Initializer, Zeros
 from handgrad.layers.layer import Formulas, Layer, Rng
 from handgrad.layers.parameters import ParameterSpec, ParameterTree
-from handgrad.layers.windows import as_pair, require_image, window_grid
+from handgrad.layers.windows import as_pair, require_batch, require_image, window_grid
 from handgrad.ops import Array, Ops, Pair, Shape
 
 
@@ -82,7 +82,7 @@ class Conv2d(Layer):
 
     def forward(self, x: Array, *, ops: Ops, training: bool = False, rng: Rng = None) -> tuple[Array, Array]:
         """Slide the kernel over x; the cache is x."""
-        self.output_shape(tuple(x.shape))
+        self.output_shape(require_batch(tuple(x.shape)))
         return ops.conv2d(x, self.weight, self.bias, self.stride, self.padding), x
 
     def backward(self, dy: Array, x: Array, *, ops: Ops, grads: ParameterTree) -> Array:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 
-from handgrad.errors import ArgumentError, HandgradError
+from handgrad.errors import ArgumentError, NotInitializedError
 from handgrad.layers.parameters import ParameterSpec, ParameterTree, ParameterVector, Slot
 from handgrad.ops import Array, Ops, Shape, for_device
 
@@ -155,7 +155,7 @@ class Layer(ABC):
             """Explain why a parameter is missing; everything else is an ordinary AttributeError."""
             kind = type(self)
             if any(name in vars(base).get("__annotations__", {}) for base in kind.__mro__):
-                raise HandgradError(
+                raise NotInitializedError(
                     f"{kind.__name__} has no {name!r} yet; call initialize(rng) on the outermost layer first."
                 )
             raise AttributeError(f"{kind.__name__!r} object has no attribute {name!r}")

@@ -7,7 +7,7 @@ from typing import Any
 from handgrad.errors import ArgumentError
 from handgrad.layers.layer import Formulas, Layer, Rng
 from handgrad.layers.parameters import ParameterTree
-from handgrad.layers.windows import as_pair, require_image, window_grid
+from handgrad.layers.windows import as_pair, require_batch, require_image, window_grid
 from handgrad.ops import Array, Ops, Pair, Shape
 
 
@@ -73,7 +73,7 @@ class MaxPool2d(Pool2d):
 
     def forward(self, x: Array, *, ops: Ops, training: bool = False, rng: Rng = None) -> tuple[Array, Any]:
         """The maximum of each window; the cache is where it was, and the input's shape."""
-        self.output_shape(tuple(x.shape))
+        self.output_shape(require_batch(tuple(x.shape)))
         y, index = ops.max_pool2d(x, self.kernel_size, self.stride, self.padding)
         return y, (index, tuple(x.shape))
 
@@ -105,7 +105,7 @@ class AvgPool2d(Pool2d):
 
     def forward(self, x: Array, *, ops: Ops, training: bool = False, rng: Rng = None) -> tuple[Array, Shape]:
         """The mean of each window; the cache is the input's shape."""
-        self.output_shape(tuple(x.shape))
+        self.output_shape(require_batch(tuple(x.shape)))
         return ops.avg_pool2d(x, self.kernel_size, self.stride, self.padding), tuple(x.shape)
 
     def backward(self, dy: Array, shape: Shape, *, ops: Ops, grads: ParameterTree) -> Array:

@@ -40,13 +40,24 @@ def window_grid(input_shape: Shape, kernel: Pair, stride: Pair, padding: Pair) -
     return sizes[0] // stride[0] + 1, sizes[1] // stride[1] + 1
 
 
+def require_batch(shape: Shape) -> Shape:
+    """The shape (C, H, W) of one image of a batch (N, C, H, W).
+
+    Raises:
+        ShapeError: it has another number of axes.
+    """
+    if len(shape) != 4:
+        raise ShapeError("x", shape, "an image batch (N, C, H, W)")
+    return shape[1:]
+
+
 def require_image(shape: Shape, channels: int | None = None) -> None:
-    """Check that a batch (N, C, H, W) or one example (C, H, W) is an image with the right number of channels.
+    """Check that one example is an image (C, H, W) with the right number of channels.
 
     Raises:
         ShapeError: it is not.
     """
-    if len(shape) not in (3, 4):
-        raise ShapeError("x", shape, "an image batch (N, C, H, W)")
-    if channels is not None and shape[-3] != channels:
-        raise ShapeError("x", shape, f"{channels} channels in axis -3")
+    if len(shape) != 3:
+        raise ShapeError("input_shape", shape, "an image (C, H, W)")
+    if channels is not None and shape[0] != channels:
+        raise ShapeError("input_shape", shape, f"an image (C, H, W) with C = {channels} channels")

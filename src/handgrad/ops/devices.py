@@ -69,11 +69,12 @@ def usable_cores() -> int:
 
 
 @contextmanager
-def limit_threads(count: int) -> Iterator[int]:
+def limit_threads(count: int, device: str = "cpu") -> Iterator[int]:
     """Let matrix products use `count` threads inside the block.
 
     Args:
         count: threads, at least 1.
+        device: PyTorch counts its threads itself, so its devices must be named.
 
     Raises:
         ArgumentError: count is below 1.
@@ -86,5 +87,20 @@ def limit_threads(count: int) -> Iterator[int]:
         raise ArgumentError("threads", count, "an integer >= 1")
     import threadpoolctl  # costs 10 ms to import, so only when asked for
 
-    with threadpoolctl.threadpool_limits(limits=count):
+    with threadpoolctl.threadpool_limits(limits=count), _limit_torch(count, device):
         yield count
+
+
+@contextmanager
+def _limit_torch(count: int, device: str) -> Iterator[None]:
+    if not device.startswith("torch"):
+        yield
+        return
+    for_device(device)  # a missing library or device is said in words
+    torch = importlib.import_module("torch")
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -234,10 +234,6 @@ class Ops(Protocol):
         """2 wₙ (y − t)."""
         ...
 
-    def argmax(self, x: Array) -> Array:
-        """Index of the largest element of the last axis, integers (...,)."""
-        ...
-
     # -- optimizers: one pass over the vector of all parameters, in place --------------------------
 
     def norm(self, x: Array) -> float:

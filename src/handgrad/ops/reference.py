@@ -306,9 +306,6 @@ class ReferenceOps:
     def squared_error_dx(self, y: Array, targets: Array, w: Array) -> Array:
         return 2 * w[:, None] * (y - targets)
 
-    def argmax(self, x: Array) -> Array:
-        return self.xp.argmax(x, axis=-1)
-
     def _number(self, value: float, like: Array) -> Array:
         return self.xp.asarray(value, dtype=like.dtype, device=self.placement)
 

@@ -9,6 +9,9 @@ from handgrad.errors import HandgradError, RecipeError
 
 T = TypeVar("T")
 
+#: Settings that are objects, which a recipe chooses by `model.init`.
+_NOT_IN_TOML = ("weight_init", "bias_init")
+
 
 def construct(known: Mapping[str, type[T]], table: Mapping[str, Any], where: str, **inferred: Any) -> T:
     """Build the object that a table such as `{name = "sgd", learning_rate = 0.1}` describes.
@@ -27,18 +30,18 @@ def construct(known: Mapping[str, type[T]], table: Mapping[str, Any], where: str
     """
     settings = dict(table)
     name = settings.pop("name", None)
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         raise RecipeError(f"{where}.name is {name!r}, expected one of {', '.join(known)}{did_you_mean(name, known)}.")
     kind = known[name]
     accepted = inspect.signature(kind).parameters
     for setting in settings:
-        if setting not in accepted:
+        if setting not in accepted or setting in _NOT_IN_TOML:
             hint = did_you_mean(setting, accepted)
             raise RecipeError(f"{where}.{setting} is not a setting of {name}, which has {', '.join(accepted)}{hint}.")
     settings = {key: value for key, value in inferred.items() if key in accepted} | settings
     try:
         return kind(**{key: tuple(v) if isinstance(v, list) else v for key, v in settings.items()})
-    except (HandgradError, TypeError) as error:
+    except (HandgradError, TypeError, AttributeError) as error:
         raise RecipeError(f"{where} ({name}): {error}") from error
 
 

@@ -1,5 +1,6 @@
 """From a recipe to everything that a run needs, ready to train."""
 
+import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self, cast
@@ -23,7 +24,9 @@ EVALUATION_BATCH = 250
 
 #: Every layer that a recipe may name.
 LAYERS: dict[str, type[Layer]] = {
-    name: kind for name in layers.__all__ if isinstance(kind := getattr(layers, name), type) and issubclass(kind, Layer)
+    name: kind
+    for name in layers.__all__
+    if isinstance(kind := getattr(layers, name), type) and issubclass(kind, Layer) and not inspect.isabstract(kind)
 }
 
 #: One stream of random numbers for each purpose, so that a change to one leaves the others as they were.
@@ -87,6 +90,8 @@ class Experiment:
         Sequential(Linear(in_features=2, out_features=2, has_bias=True))
         """
         ops = for_device(device)
+        if recipe.train.epochs < 1:
+            raise RecipeError(f"train.epochs is {recipe.train.epochs}, expected an integer >= 1.")
         splits = splits or load(recipe.data.dataset)
         streams = random_streams(recipe.train.seed)
         train, validation = _set_aside(splits.train, recipe.data.validation, streams["split"])
@@ -101,6 +106,7 @@ class Experiment:
         model = build_model(recipe.model, input_shape, outputs).initialize(streams["init"], ops=ops)
         loss = construct(losses.NAMED, recipe.loss, "loss")
         _check_loss(recipe, loss, model, splits.train)
+        _check_queries(recipe, splits.train)
         loaders = _Loaders(recipe, preprocessing, streams["shuffle"])
         test = loaders.score(splits.test)
         monitors = {"validation": loaders.score(validation)} if validation else {}
@@ -127,6 +133,8 @@ def phases(recipe: Recipe, *, device: str = "cpu") -> Iterator[Phase]:
     >>> [phase.title for phase in phases(Recipe.load("points"))]
     ['points']
     """
+    if recipe.select.widths and (recipe.train.patience or recipe.train.keep_best) and not recipe.data.validation:
+        raise RecipeError("train.patience and train.keep_best need data.validation > 0 in the final run of a search.")
     splits = load(recipe.data.dataset)
     scores: dict[int, float] = {}
     for width in recipe.select.widths:
@@ -182,6 +190,8 @@ def _layer(table: Mapping[str, Any], shape: Shape, init: str, where: str) -> Lay
     width = shape[0] if len(shape) == 3 else shape[-1]  # channels of an image (C, H, W), else features
     table = dict(table)
     if "branch" in table:
+        if not isinstance(table["branch"], list | tuple):
+            raise RecipeError(f"{where}.branch is {table['branch']!r}, expected a list of layers.")
         inner, inner_shape = [], shape
         for index, entry in enumerate(table["branch"]):
             inner.append(_layer(entry, inner_shape, init, f"{where}.branch[{index}]"))
@@ -202,6 +212,8 @@ def _layer(table: Mapping[str, Any], shape: Shape, init: str, where: str) -> Lay
 def _check_loss(recipe: Recipe, loss: Loss, model: Sequential, dataset: Dataset) -> None:
     """Refuse a loss that does not fit the targets or the last layer; it would train, and learn nonsense."""
     name, classes = recipe.loss["name"], dataset.classes
+    if classes == 1:
+        raise RecipeError(f"{dataset.name} has a single class, so there is nothing to tell apart.")
     if isinstance(loss, ClassificationLoss) and classes is None:
         raise RecipeError(f"loss.name is {name!r}, but {dataset.name} has numbers as targets; try mean_squared_error.")
     if not isinstance(loss, ClassificationLoss) and classes is not None and not recipe.data.one_hot:
@@ -214,6 +226,17 @@ def _check_loss(recipe: Recipe, loss: Loss, model: Sequential, dataset: Dataset)
             f"loss.name is {name!r}, which contains the softmax that the last layer has; softmax would be applied "
             "twice. Leave model.output_activation out."
         )
+
+
+def _check_queries(recipe: Recipe, dataset: Dataset) -> None:
+    """Refuse questions that are not inputs; it would be found only after the training."""
+    shape = dataset.inputs.shape[1:]
+    for query in recipe.queries:
+        if (len(query),) != shape:
+            raise RecipeError(
+                f"queries holds {list(query)}, but an input of {dataset.name} has the shape {shape}; "
+                "leave them out with --set queries=[]."
+            )
 
 
 def _set_aside(train: Dataset, count: int, rng: np.random.Generator) -> tuple[Dataset, Dataset | None]:
@@ -238,7 +261,8 @@ class _Loaders:
 
     def score(self, dataset: Dataset) -> Loader:
         """Batches in order."""
-        return Loader(dataset, EVALUATION_BATCH, preprocessing=self.preprocessing)
+        one_hot = self.recipe.data.one_hot
+        return Loader(dataset, EVALUATION_BATCH, preprocessing=self.preprocessing, one_hot=one_hot)
 
 
 def _trainer(
@@ -266,6 +290,12 @@ def build_schedule(table: Mapping[str, Any], steps_per_epoch: int, epochs: int) 
     StepSchedule(every=50, factor=0.5)
     """
     table = dict(table)
+    for place in ("every_epochs", "warmup_epochs"):
+        if not isinstance(table.get(place, 0), int | float):
+            raise RecipeError(f"schedule.{place} is {table[place]!r}, expected a number of epochs.")
+    for place in ("every", "steps"):
+        if place in table:
+            raise RecipeError(f"schedule.{place} counts steps; in a recipe lengths are in epochs, as every_epochs.")
     warmup = round(table.pop("warmup_epochs", 0) * steps_per_epoch)
     if "every_epochs" in table:
         table["every"] = max(1, round(table.pop("every_epochs") * steps_per_epoch))

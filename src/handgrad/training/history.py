@@ -29,7 +29,7 @@ class Step:
         epoch: the epoch it belongs to, from 1.
         batch: its place in the epoch, from 1.
         batches: steps in the epoch.
-        loss: of the batch, before the update.
+        loss: of the batch, before the update, as the mean over its examples.
         learning_rate: that the update used.
         gradient_norm: length of the whole gradient, before clipping.
     """

@@ -126,6 +126,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[\w-][\w.-]*", self.name):  # it becomes part of a path
             raise RecipeError(f"name is {self.name!r}, expected letters, digits, '.', '_' and '-'.")
+        if self.train.seed < 0 or self.train.batch_size < 0:
+            raise RecipeError("train.seed and train.batch_size are integers >= 0.")
 
     @classmethod
     def load(cls, name_or_path: str) -> Self:
@@ -176,7 +178,7 @@ class Recipe:
 
     def with_optimizer(self, name: str) -> Self:
         """A copy with another optimizer at its own default settings; the recipe's own optimizer keeps its settings."""
-        return self if name == self.optimizer["name"] else replace(self, optimizer={"name": name})
+        return self if name == self.optimizer.get("name") else replace(self, optimizer={"name": name})
 
 
 def recipe_names() -> tuple[str, ...]:

@@ -8,6 +8,7 @@ result.json         the scores, as `handgrad train --json` prints them
 """
 
 import json
+import math
 import platform
 import time
 from collections.abc import Mapping
@@ -22,7 +23,7 @@ from handgrad.data.preprocessing import Preprocessing
 from handgrad.errors import HandgradError, RunError
 from handgrad.files import write_atomically
 from handgrad.layers import Layer
-from handgrad.losses import Loss, SoftmaxCrossEntropy
+from handgrad.losses import Loss
 from handgrad.ops import Shape, for_device
 from handgrad.training.construct import construct
 from handgrad.training.evaluation import evaluate
@@ -72,7 +73,7 @@ class RunDirectory:
         Raises:
             RunError: it cannot be written.
         """
-        self.write(name, (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
+        self.write(name, (json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file, wholly or not at all.
@@ -149,16 +150,17 @@ class SavedRun:
         """
         directory = RunDirectory(path)
         values = directory.read_json("run.json")
+        ops = for_device(device)
         try:
             recipe = Recipe.from_dict(values["recipe"])
             shape = tuple(values["input_shape"])
             model = build_model(recipe.model, shape, values["outputs"])
-            model.initialize(np.random.default_rng(0), ops=for_device(device))
+            model.initialize(np.random.default_rng(0), ops=ops)
             model.parameters.load_state_dict(_read_weights(path / "model.safetensors"))
             preprocessing = Preprocessing.from_dict(values["preprocessing"])
             loss = construct(losses.NAMED, recipe.loss, "loss")
             return cls(directory, recipe, preprocessing, shape, model, loss, values["classes"])
-        except (KeyError, TypeError, HandgradError) as error:
+        except (KeyError, TypeError, AttributeError, HandgradError) as error:
             raise RunError(f"{path} is not a complete run: {error}") from error
 
     def history(self) -> History:
@@ -194,7 +196,7 @@ def result_of(experiment: Experiment, threads: int, path: Path) -> dict[str, Any
         "train_seconds": sum(epoch.seconds for epoch in epochs),
         "epoch_seconds": [epoch.seconds for epoch in epochs],
         "train_loss": [epoch.train_loss for epoch in epochs],
-        "test_loss": scores.loss,
+        "test_loss": scores.loss if math.isfinite(scores.loss) else None,
         "test_accuracy": scores.accuracy,
         "validation_accuracy": validation.accuracy if validation else None,
         "stopped_by": trainer.stopped_by,
@@ -208,7 +210,7 @@ def result_of(experiment: Experiment, threads: int, path: Path) -> dict[str, Any
 
 
 def outputs_as_probabilities(model: Layer, loss: Loss, inputs: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
-    """The model's outputs, passed through softmax where the loss contains it.
+    """The model's outputs for preprocessed inputs (N, …), as probabilities where the loss is about probabilities.
 
     Args:
         model: an initialised model.
@@ -216,8 +218,7 @@ def outputs_as_probabilities(model: Layer, loss: Loss, inputs: "np.ndarray[Any, 
         inputs: preprocessed, (N, …).
     """
     ops = model.parameters.ops
-    outputs = model(inputs)
-    return ops.to_numpy(ops.softmax(outputs) if isinstance(loss, SoftmaxCrossEntropy) else outputs)
+    return ops.to_numpy(loss.probabilities(model(inputs), ops=ops))
 
 
 def environment() -> dict[str, Any]:

@@ -129,17 +129,18 @@ class Trainer:
         for index, batch in enumerate(self.train, start=1):
             loss, norm, rate = self._update(batch)
             seconds += time.perf_counter() - started
-            step = Step(self.state.step, number, index, len(self.train), loss, rate, norm)
             sizes.append(len(batch.targets))
             losses.append(self.loss.per_example(loss, sizes[-1]))
+            step = Step(self.state.step, number, index, len(self.train), losses[-1], rate, norm)
             norms.append(norm)
             self.history.steps.append(step)
             yield step
             if self._stop_requested:
-                self.stopped_by = "request"
                 break
             started = time.perf_counter()
         scores = {name: evaluate(self.model, self.loss, loader) for name, loader in self.monitors.items()}
+        if self._stop_requested:  # also one that came while scoring
+            self.stopped_by = "request"
         epoch = Epoch(
             number,
             train_loss=float(np.average(losses, weights=sizes)),
@@ -156,26 +157,30 @@ class Trainer:
 
     def _update(self, batch: Batch) -> tuple[float, float, float]:
         """Forward, backward and one step of the optimizer: the loss, the gradient's norm, the learning rate."""
-        with np.errstate(over="ignore", invalid="ignore"):  # said below, in words
+        with np.errstate(over="ignore", invalid="ignore"):  # said in words by _require_finite
             return self._checked_update(batch)
 
     def _checked_update(self, batch: Batch) -> tuple[float, float, float]:
         ops = self.model.parameters.ops
-        inputs, targets = ops.asarray(batch.inputs), ops.asarray(batch.targets)
+        inputs, targets = ops.asarray(batch.inputs, self.model.parameters.dtype), ops.asarray(batch.targets)
         outputs, cache = self.model.forward(inputs, ops=ops, training=True, rng=self.rng)
         value, loss_cache = self.loss.forward(outputs, targets, ops=ops)
         loss = float(value)
-        if not math.isfinite(loss):
-            raise TrainingError(
-                f"The loss became {loss} at step {self.state.step + 1}; the parameters are those before it. "
-                "Lower the learning rate, clip the gradient, or check that the inputs are scaled."
-            )
+        self._require_finite("loss", loss)
         self.model.backward(self.loss.backward(loss_cache, ops=ops), cache, ops=ops, grads=self.gradients.tree)
         norm = self._gradient_norm()
+        self._require_finite("gradient's norm", norm)
         rate = self.optimizer.learning_rate * self.schedule(self.state.step)
         vector = self.model.parameters.vector
         self.optimizer.step(vector, self.gradients.vector, self.state, ops=ops, learning_rate=rate)
         return loss, norm, rate
+
+    def _require_finite(self, what: str, value: float) -> None:
+        if not math.isfinite(value):
+            raise TrainingError(
+                f"The {what} became {value} at step {self.state.step + 1}; the parameters are those before it. "
+                "Lower the learning rate, clip the gradient, or check that the inputs are scaled."
+            )
 
     def _gradient_norm(self) -> float:
         ops = self.model.parameters.ops
