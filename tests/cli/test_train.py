@@ -152,3 +152,10 @@ def test_a_search_given_its_width_by_set_skips_the_search(tiny: Path, tmp_path: 
     output, result = run("train", "mlp-select", "--data", tiny, *arguments)
     assert "all data" not in output
     assert result["hidden"] == [3]
+
+
+def test_a_loss_beyond_floating_point_is_null_in_json(tmp_path: Path) -> None:
+    output, result = run("train", "points", "--lr", "1e38", "--epochs", "1", "--out", tmp_path / "run")
+    assert result["test_loss"] is None
+    assert "not finite" in output
+    assert "Warning" not in output

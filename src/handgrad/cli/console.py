@@ -41,12 +41,14 @@ def seconds(value: float) -> str:
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def number(value: float) -> str:
+def number(value: float | None) -> str:
     """A loss: four decimals, or an exponent where that would be long.
 
-    >>> number(0.12345), number(1e31)
-    ('0.1235', '1.000e+31')
+    >>> number(0.12345), number(1e31), number(None)
+    ('0.1235', '1.000e+31', 'not finite')
     """
+    if value is None:
+        return "not finite"
     return f"{value:.4f}" if abs(value) < 1e5 else f"{value:.3e}"
 
 

@@ -50,12 +50,10 @@ def command(
 
 def _image_size(saved: "SavedRun") -> int:
     """Side of the square grey images that the run was trained on."""
-    shape = saved.input_shape
-    side = shape[-1] if len(shape) == 3 else round((shape[0] - saved.preprocessing.append_ones) ** 0.5)
-    fits = shape[0] == side * side + saved.preprocessing.append_ones if len(shape) == 1 else shape == (1, side, side)
-    if not saved.classes or not fits:
+    shape = saved.raw_shape
+    if not saved.classes or len(shape) != 2 or shape[0] != shape[1]:
         raise RunError(f"{saved.directory.path} was not trained on square grey images; it cannot look at pictures.")
-    return side
+    return shape[0]
 
 
 def _prepare(name: str, size: int) -> "np.ndarray[Any, Any]":

@@ -136,14 +136,16 @@ class TrainingDisplay:
             trained += " (stopped early)"
         if experiment.trainer.stopped_by == "patience":
             trained += " (no better validation score for a while)"
+        kind = "Accuracy" if _has_no_test_data(experiment) else "Test accuracy"
         self.console.print(
-            f"\n[bold green]{'Accuracy' if _has_no_test_data(experiment) else 'Test accuracy'} {percent(result['test_accuracy'])}[/]  "
+            f"\n[bold green]{kind} {percent(result['test_accuracy'])}[/]  "
             f"loss {number(result['test_loss'])}, {result['parameters']:,} parameters, {trained}"
         )
         directory = escape(result["run_directory"])
         self.console.print(f"Everything is in [bold]{directory}[/]: weights, history, pictures.", soft_wrap=True)
-        images = len(experiment.trainer.train.dataset.inputs.shape) > 2
-        following = f"predict {directory} your-digit.png" if images else f"evaluate {directory}"
+        shape = experiment.test.dataset.inputs.shape[1:]
+        drawable = len(shape) == 2 and shape[0] == shape[1]
+        following = f"predict {directory} your-digit.png" if drawable else f"evaluate {directory}"
         self.console.print(f"Next: [bold cyan]python -m handgrad {following}[/]", soft_wrap=True)
 
 
@@ -165,7 +167,7 @@ def print_queries(console: Console, result: dict[str, Any]) -> None:
     answers = result["queries"][0][1]
     table = Table("input", *([f"class {c}" for c in range(len(answers))] if len(answers) > 1 else ["output"]), box=None)
     for inputs, outputs in result["queries"]:
-        table.add_row(", ".join(f"{value:g}" for value in inputs), *(f"{value:.4f}" for value in outputs))
+        table.add_row(", ".join(f"{value:g}" for value in inputs), *(number(value) for value in outputs))
     console.print()
     console.print(table)
 

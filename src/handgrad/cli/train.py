@@ -132,13 +132,16 @@ def _saving_if_cut_off(run: "RunDirectory", experiment: "Experiment", threads: i
 
 def _keep(run: "RunDirectory", experiment: "Experiment", threads: int) -> dict[str, Any]:
     """Write everything that the run leaves behind, what was learned first; returns the result."""
+    import numpy as np
+
     from handgrad.inspection.pictures import draw
     from handgrad.inspection.plots import save
     from handgrad.training.run import result_of
 
     run.save(experiment, threads)
-    result = result_of(experiment, threads, run.path)
-    run.write_json("result.json", result)
-    for name, figure in draw(experiment):
-        run.write(f"{name}.png", save(figure))
+    with np.errstate(over="ignore", invalid="ignore"):  # a network that diverged shows it in its scores
+        result = result_of(experiment, threads, run.path)
+        run.write_json("result.json", result)
+        for name, figure in draw(experiment):
+            run.write(f"{name}.png", save(figure))
     return result

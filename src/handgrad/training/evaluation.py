@@ -28,9 +28,10 @@ def evaluate(model: Layer, loss: Loss, loader: Loader) -> Scores:
     ops = model.parameters.ops
     total, correct, count = 0.0, 0, 0
     for batch in loader:
-        outputs = model(batch.inputs)
+        with np.errstate(over="ignore", invalid="ignore"):  # a loss that is not finite says so itself
+            outputs = model(batch.inputs)
+            value = float(loss.forward(outputs, ops.asarray(batch.targets), ops=ops)[0])
         size = len(batch.targets)
-        value = float(loss.forward(outputs, ops.asarray(batch.targets), ops=ops)[0])
         total += loss.per_example(value, size) * size
         correct += count_correct(ops.to_numpy(outputs), batch.targets, loss.threshold)
         count += size

@@ -68,12 +68,12 @@ class RunDirectory:
         return cls.create(next(path for path in candidates if not path.exists()))
 
     def write_json(self, name: str, values: Any) -> None:
-        """Write a JSON file, wholly or not at all.
+        """Write a JSON file, wholly or not at all; NaN and infinity, which JSON lacks, become null.
 
         Raises:
             RunError: it cannot be written.
         """
-        self.write(name, (json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
+        self.write(name, (json.dumps(_finite(values), indent=1, ensure_ascii=False) + "\n").encode())
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file, wholly or not at all.
@@ -112,6 +112,7 @@ class RunDirectory:
                 "recipe": experiment.recipe.to_dict(),
                 "dataset": experiment.dataset,
                 "preprocessing": experiment.preprocessing.to_dict(),
+                "raw_shape": list(experiment.test.dataset.inputs.shape[1:]),
                 "input_shape": list(experiment.input_shape),
                 "outputs": experiment.model.output_shape(experiment.input_shape)[0],
                 "classes": experiment.classes,
@@ -128,6 +129,8 @@ class SavedRun:
         directory: where it lies.
         recipe: with every value it was trained with.
         preprocessing: from raw inputs to what the model sees.
+        raw_shape: of one raw input, such as (28, 28).
+        input_shape: of one example, as the model sees it.
         model: the trained network.
         loss: what it was trained on.
         classes: number of classes, or None where the targets are numbers.
@@ -136,6 +139,7 @@ class SavedRun:
     directory: RunDirectory
     recipe: Recipe
     preprocessing: Preprocessing
+    raw_shape: Shape
     input_shape: Shape
     model: Layer
     loss: Loss
@@ -159,7 +163,8 @@ class SavedRun:
             model.parameters.load_state_dict(_read_weights(path / "model.safetensors"))
             preprocessing = Preprocessing.from_dict(values["preprocessing"])
             loss = construct(losses.NAMED, recipe.loss, "loss")
-            return cls(directory, recipe, preprocessing, shape, model, loss, values["classes"])
+            raw_shape = tuple(values["raw_shape"])
+            return cls(directory, recipe, preprocessing, raw_shape, shape, model, loss, values["classes"])
         except (KeyError, TypeError, AttributeError, HandgradError) as error:
             raise RunError(f"{path} is not a complete run: {error}") from error
 
@@ -196,7 +201,7 @@ def result_of(experiment: Experiment, threads: int, path: Path) -> dict[str, Any
         "train_seconds": sum(epoch.seconds for epoch in epochs),
         "epoch_seconds": [epoch.seconds for epoch in epochs],
         "train_loss": [epoch.train_loss for epoch in epochs],
-        "test_loss": scores.loss if math.isfinite(scores.loss) else None,
+        "test_loss": scores.loss,
         "test_accuracy": scores.accuracy,
         "validation_accuracy": validation.accuracy if validation else None,
         "stopped_by": trainer.stopped_by,
@@ -206,7 +211,7 @@ def result_of(experiment: Experiment, threads: int, path: Path) -> dict[str, Any
         inputs = experiment.preprocessing(np.array(recipe.queries))
         outputs = outputs_as_probabilities(experiment.model, experiment.loss, inputs)
         result["queries"] = [[list(q), row.tolist()] for q, row in zip(recipe.queries, outputs, strict=True)]
-    return result
+    return dict(_finite(result))
 
 
 def outputs_as_probabilities(model: Layer, loss: Loss, inputs: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
@@ -219,6 +224,15 @@ def outputs_as_probabilities(model: Layer, loss: Loss, inputs: "np.ndarray[Any, 
     """
     ops = model.parameters.ops
     return ops.to_numpy(loss.probabilities(model(inputs), ops=ops))
+
+
+def _finite(values: Any) -> Any:
+    """The same nested values with None for every float that is not finite."""
+    if isinstance(values, Mapping):
+        return {key: _finite(value) for key, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [_finite(value) for value in values]
+    return None if isinstance(values, float) and not math.isfinite(values) else values
 
 
 def environment() -> dict[str, Any]:
