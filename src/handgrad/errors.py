@@ -27,7 +27,8 @@ class ArgumentError(HandgradError):
         self.name = name
         self.value = value
         self.expected = expected
-        super().__init__(f"{name} is {value!r}, expected {expected}{'; ' + remedy if remedy else ''}.")
+        sentence = f"{name} is {value!r}, expected {expected}{'; ' + remedy if remedy else ''}"
+        super().__init__(sentence if sentence.endswith("?") else sentence + ".")
 
 
 class ShapeError(ArgumentError):

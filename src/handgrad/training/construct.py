@@ -46,10 +46,10 @@ def construct(known: Mapping[str, type[T]], table: Mapping[str, Any], where: str
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:
-    """A closing question if the name is close to a known one, else nothing.
+    """A question in parentheses if the name is close to a known one, else nothing.
 
     >>> did_you_mean("sgdd", ["sgd", "adam"])
-    '; did you mean sgd?'
+    ' (did you mean sgd?)'
     """
     close = difflib.get_close_matches(str(name), list(known), n=1)
-    return f"; did you mean {close[0]}?" if close else ""
+    return f" (did you mean {close[0]}?)" if close else ""

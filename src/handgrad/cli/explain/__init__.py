@@ -93,7 +93,7 @@ def find(name: str) -> "Kind":
     if beginning:
         raise ArgumentError("name", name, f"one of {_names(beginning)}", "type more of it")
     close = difflib.get_close_matches(wanted, known, n=1)
-    remedy = f"did you mean {known[close[0]].__name__}" if close else ""
+    remedy = f"did you mean {known[close[0]].__name__}?" if close else ""
     raise ArgumentError("name", name, f"one of {_names(known.values())}", remedy)
 
 
