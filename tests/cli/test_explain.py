@@ -217,7 +217,7 @@ def test_every_class_is_found_by_its_name(kind: Any) -> None:
 @pytest.mark.parametrize(
     ("typed", "message"),
     [
-        ("liner", r"name is 'liner', expected one of AvgPool2d, .*AdamW; did you mean Linear\."),
+        ("liner", r"name is 'liner', expected one of AvgPool2d, .*AdamW; did you mean Linear\?"),
         ("transformer", r"name is 'transformer', expected one of .*AdamW\."),
         ("soft", r"name is 'soft', expected one of Softmax, SoftmaxCrossEntropy; type more of it"),
         ("", "name is '', expected one of"),
