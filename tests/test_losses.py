@@ -254,3 +254,8 @@ def test_probabilities_are_what_the_loss_contains() -> None:
     np.testing.assert_allclose(SoftmaxCrossEntropy().probabilities(scores, ops=CPU)[0], [0.5, 0.5])
     np.testing.assert_allclose(BinaryCrossEntropy().probabilities(scores, ops=CPU)[0], [0.5, 0.5])
     assert MeanSquaredError().probabilities(scores, ops=CPU) is scores
+
+
+def test_dropping_denormal_gradients_hides_no_nan() -> None:
+    gradient = CPU.softmax_cross_entropy_dx(np.array([[np.nan, 1.0]]), np.array([[0.0, 1.0]]), np.ones(1))
+    assert np.isnan(gradient[0, 0])

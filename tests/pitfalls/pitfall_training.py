@@ -66,6 +66,7 @@ def train(
             accuracy = evaluate(model, loss, Loader(scoring, 1000, preprocessing=preprocessing)).accuracy
         except TrainingError as error:
             value = "infinite" if "became inf" in str(error) else "NaN"
+            value += " gradient" if "gradient's norm" in str(error) else ""
             last = f"{value} at step {len(trainer.history.steps) + 1}"
         except ValueError as error:  # NumPy's, about shapes that do not fit
             last = f"`{error}`".replace(" () `", "`")
