@@ -6,7 +6,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from handgrad.errors import RunError
-from handgrad.training import Experiment, Recipe, evaluate
+from handgrad.training import Epoch, Experiment, History, Recipe, Scores, evaluate
 from handgrad.training.run import RunDirectory, SavedRun, result_of
 
 
@@ -112,3 +112,11 @@ def test_weights_of_another_network_are_refused(run: RunDirectory) -> None:
 def test_a_missing_run_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"run\.json not found"):
         SavedRun.open(tmp_path)
+
+
+def test_a_score_that_is_not_finite_comes_back_as_nan(experiment: Experiment, tmp_path: Path) -> None:
+    directory = RunDirectory.create(tmp_path / "run")
+    epoch = Epoch(1, 0.5, {"test": Scores(float("inf"), 0.1, 10)}, 0.1, 1.0, 0.5)
+    directory.write_json("history.json", History(epochs=[epoch]).to_dict())
+    assert "Infinity" not in (tmp_path / "run" / "history.json").read_text()
+    assert np.isnan(History.from_dict(directory.read_json("history.json")).epochs[0].scores["test"].loss)

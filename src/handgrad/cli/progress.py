@@ -31,7 +31,7 @@ _STOPPING = b"\nStopping after this step; what was learned will be saved. Ctrl-C
 
 @contextmanager
 def stopping_on_interrupt() -> Iterator[list[Trainer]]:
-    """Within the block, Ctrl-C or SIGTERM ends training after the current step, a second one at once.
+    """Within the block, Ctrl-C or SIGTERM ends training after the current step; Ctrl-C after that, at once.
 
     Yields:
         A list; whoever trains puts the trainer into it.
@@ -43,7 +43,8 @@ def stopping_on_interrupt() -> Iterator[list[Trainer]]:
         for trainer in trainers:
             trainer.stop()
         # Not by the console: the signal may have come while it prints.
-        os.write(sys.__stderr__.fileno(), _STOPPING) if sys.__stderr__ else None
+        if sys.__stderr__ is not None:
+            os.write(sys.__stderr__.fileno(), _STOPPING)
 
     signals = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(kind, stop) for kind in signals]
@@ -69,7 +70,7 @@ class TrainingDisplay:
     def phase(self, phase: Phase) -> Iterator[None]:
         """Show a phase's heading and, within the block, its bar."""
         experiment = phase.experiment
-        self._experiment, self._epochs = experiment, experiment.recipe.train.epochs
+        self._epochs = experiment.recipe.train.epochs
         self._log_every = experiment.recipe.train.log_every
         self._title = phase.title
         self._print_heading(phase)

@@ -1,5 +1,6 @@
 """What happened during training: one record a step, one record an epoch."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
@@ -91,14 +92,18 @@ class History:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """The inverse of `to_dict`."""
+        """The inverse of `to_dict`; a loss that JSON could not hold is NaN."""
         columns = values["steps"]
         steps = [Step(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)]
         epochs = [
-            Epoch(**{**epoch, "scores": {name: Scores(**s) for name, s in epoch["scores"].items()}})
+            Epoch(**{**epoch, "scores": {name: _scores(s) for name, s in epoch["scores"].items()}})
             for epoch in values["epochs"]
         ]
         return cls(steps, epochs)
+
+
+def _scores(values: Mapping[str, Any]) -> Scores:
+    return Scores(**{**values, "loss": math.nan if values["loss"] is None else values["loss"]})
 
 
 def _short(value: float) -> float:
