@@ -1,7 +1,7 @@
 """Optimizers: what all of them promise, and each update by hand."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -126,8 +126,17 @@ def test_it_states_its_formula(optimizer: Optimizer) -> None:
 
 def test_an_optimizer_of_ones_own_needs_only_its_update() -> None:
     class SignDescent(Optimizer):
-        def _update(self, w: Values, g: Values, state: OptimizerState, ops: Ops, lr: float) -> None:
-            w -= lr * np.sign(g)
+        def update(
+            self,
+            vector: Values,
+            gradient: Values,
+            slots: Mapping[str, Values],
+            step: int,
+            *,
+            ops: Ops,
+            learning_rate: float,
+        ) -> None:
+            vector -= learning_rate * np.sign(gradient)
 
     w, optimizer = START.copy(), SignDescent(0.5)
     state = optimizer.start(w, ops=CPU)

@@ -2,6 +2,7 @@
 
 from handgrad import data, initializers, ops, schedules
 from handgrad.data import datasets
+from handgrad.data.augment import Augmentation
 from handgrad.data.loader import Loader
 from handgrad.data.preprocessing import Preprocessing
 from handgrad.errors import (
@@ -9,6 +10,7 @@ from handgrad.errors import (
     DataError,
     DeviceError,
     HandgradError,
+    NonFiniteError,
     RecipeError,
     RunError,
     ShapeError,
@@ -36,6 +38,7 @@ from handgrad.layers import (
 )
 from handgrad.layers.summary import summary
 from handgrad.losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError, SoftmaxCrossEntropy
+from handgrad.ops import set_threads
 from handgrad.optimizers import SGD, Adam, AdamW, RMSProp
 from handgrad.training.evaluation import evaluate, predict
 from handgrad.training.experiment import Experiment
@@ -51,6 +54,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "ArgumentError",
+    "Augmentation",
     "AvgPool2d",
     "BatchNorm1d",
     "BatchNorm2d",
@@ -73,6 +77,7 @@ __all__ = [
     "LogSoftmax",
     "MaxPool2d",
     "MeanSquaredError",
+    "NonFiniteError",
     "Preprocessing",
     "RMSProp",
     "ReLU",
@@ -95,5 +100,6 @@ __all__ = [
     "ops",
     "predict",
     "schedules",
+    "set_threads",
     "summary",
 ]

@@ -35,6 +35,23 @@ class ShapeError(ArgumentError):
     """An array's shape does not fit the layer, loss or data set that received it."""
 
 
+class NonFiniteError(HandgradError):
+    """A number that must be finite is not.
+
+    Args:
+        what: which number.
+        value: NaN or an infinity.
+
+    >>> str(NonFiniteError("loss", float("nan")))
+    'the loss is nan, not a finite number'
+    """
+
+    def __init__(self, what: str, value: float) -> None:
+        super().__init__(f"the {what} is {value}, not a finite number")
+        self.what = what
+        self.value = value
+
+
 class NotInitializedError(HandgradError, AttributeError):
     """A layer was used before its outermost layer got its parameters."""
 

@@ -6,6 +6,7 @@ so that it can be saved, shown and resumed.
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -72,11 +73,21 @@ class Optimizer(ABC):
         """
         state.step += 1
         rate = self.learning_rate if learning_rate is None else learning_rate
-        self._update(vector, gradient, state, ops, float(rate))  # a NumPy float64 would widen float32 arithmetic
+        # a NumPy float64 would widen float32 arithmetic
+        self.update(vector, gradient, state.slots, state.step, ops=ops, learning_rate=float(rate))
 
     @abstractmethod
-    def _update(self, w: Array, g: Array, state: OptimizerState, ops: Ops, lr: float) -> None:
-        """The formula, with state.step counted from 1."""
+    def update(
+        self,
+        vector: Array,
+        gradient: Array,
+        slots: Mapping[str, Array],
+        step: int,
+        *,
+        ops: Ops,
+        learning_rate: float,
+    ) -> None:
+        """The formula alone: move the parameters and what is remembered, in place; `step` counts from 1."""
 
 
 @dataclass(frozen=True)
@@ -113,9 +124,26 @@ class SGD(Optimizer):
         """The velocity, if there is momentum."""
         return ("velocity",) if self.momentum else ()
 
-    def _update(self, w: Array, g: Array, state: OptimizerState, ops: Ops, lr: float) -> None:
-        velocity = state.slots.get("velocity")
-        ops.sgd(w, g, velocity, lr=lr, momentum=self.momentum, nesterov=self.nesterov, decay=self.weight_decay)
+    def update(
+        self,
+        vector: Array,
+        gradient: Array,
+        slots: Mapping[str, Array],
+        step: int,
+        *,
+        ops: Ops,
+        learning_rate: float,
+    ) -> None:
+        """v ← μ v + g; w ← w − η v."""
+        ops.sgd(
+            vector,
+            gradient,
+            slots.get("velocity"),
+            lr=learning_rate,
+            momentum=self.momentum,
+            nesterov=self.nesterov,
+            decay=self.weight_decay,
+        )
 
 
 @dataclass(frozen=True)
@@ -152,9 +180,19 @@ class RMSProp(Optimizer):
         """The mean square v."""
         return ("v",)
 
-    def _update(self, w: Array, g: Array, state: OptimizerState, ops: Ops, lr: float) -> None:
-        v = state.slots["v"]
-        ops.rmsprop(w, g, v, lr=lr, alpha=self.alpha, epsilon=self.epsilon, decay=self.weight_decay)
+    def update(
+        self,
+        vector: Array,
+        gradient: Array,
+        slots: Mapping[str, Array],
+        step: int,
+        *,
+        ops: Ops,
+        learning_rate: float,
+    ) -> None:
+        """v ← α v + (1 − α) g²; w ← w − η g / (√v + ε)."""
+        settings = {"alpha": self.alpha, "epsilon": self.epsilon, "decay": self.weight_decay}
+        ops.rmsprop(vector, gradient, slots["v"], lr=learning_rate, **settings)
 
 
 @dataclass(frozen=True)
@@ -197,14 +235,24 @@ class Adam(Optimizer):
         """The mean m and the mean square v."""
         return ("m", "v")
 
-    def _update(self, w: Array, g: Array, state: OptimizerState, ops: Ops, lr: float) -> None:
+    def update(
+        self,
+        vector: Array,
+        gradient: Array,
+        slots: Mapping[str, Array],
+        step: int,
+        *,
+        ops: Ops,
+        learning_rate: float,
+    ) -> None:
+        """m, v, both bias-corrected; w ← w − η m̂ / (√v̂ + ε)."""
         ops.adam(
-            w,
-            g,
-            state.slots["m"],
-            state.slots["v"],
-            step=state.step,
-            lr=lr,
+            vector,
+            gradient,
+            slots["m"],
+            slots["v"],
+            step=step,
+            lr=learning_rate,
             betas=(self.beta1, self.beta2),
             epsilon=self.epsilon,
             decay=self.weight_decay,
@@ -251,10 +299,7 @@ def clip_by_global_norm(gradient: Array, max_norm: float, *, ops: Ops) -> float:
     (5.0, array([0.6, 0.8]))
     """
     _require("max_norm", max_norm, max_norm > 0, "a number > 0")
-    norm = ops.norm(gradient)
-    if norm + 1e-6 > max_norm:
-        ops.scale(gradient, max_norm / (norm + 1e-6))
-    return norm
+    return float(ops.clip(gradient, max_norm))
 
 
 def _require(name: str, value: object, holds: bool, expected: str) -> None:

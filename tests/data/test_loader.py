@@ -5,15 +5,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handgrad.data import Dataset, Loader, Preprocessing, load, one_hot
+from handgrad.data import Augmentation, Dataset, Loader, Preprocessing, load, one_hot
 from handgrad.errors import ArgumentError
 
 PLAIN = Preprocessing(scale=1.0)
+ELASTIC = Augmentation(elastic_alpha=1.0, elastic_sigma=2.0)
 
 
 def numbered(count: int) -> Dataset:
     """Rows that hold their own number, with the same number as label."""
     return Dataset(np.arange(count, dtype=np.float32)[:, None], np.arange(count), "numbered", max(1, count))
+
+
+def pictures(count: int) -> Dataset:
+    images = np.random.default_rng(0).integers(0, 256, (count, 6, 6), np.uint8)
+    return Dataset(images, np.arange(count), "pictures", count)
 
 
 def labels_of(loader: Loader) -> list[int]:
@@ -82,6 +88,51 @@ def test_targets_and_dtypes() -> None:
     assert (batch.targets.tolist(), str(batch.targets.dtype)) == ([[0], [1], [1], [0]], "float64")
 
 
+def augmented(count: int = 20, batch_size: int | None = 6) -> Loader:
+    rng = np.random.default_rng(3)
+    return Loader(pictures(count), batch_size, preprocessing=PLAIN, rng=rng, augment=ELASTIC)
+
+
+def test_distortions_change_the_images_and_neither_the_order_nor_the_data() -> None:
+    before = pictures(20).inputs
+    loader, plain = augmented(), Loader(pictures(20), 6, preprocessing=PLAIN, rng=np.random.default_rng(3))
+    for _ in range(2):
+        for (inputs, targets), (plain_inputs, plain_targets) in zip(loader, plain, strict=True):
+            np.testing.assert_array_equal(targets, plain_targets)
+            assert (inputs != plain_inputs).any(axis=1).all()
+            assert inputs.dtype == np.float32
+    np.testing.assert_array_equal(loader.dataset.inputs, before)
+
+
+def test_each_pass_is_distorted_anew_and_follows_its_generator() -> None:
+    loader, twin = augmented(), augmented()
+    passes = [{label: row for batch in loader for label, row in zip(batch.targets, batch.inputs, strict=True)}]
+    passes += [{label: row for batch in loader for label, row in zip(batch.targets, batch.inputs, strict=True)}]
+    assert all((passes[0][label] != passes[1][label]).any() for label in passes[0])
+    again = [np.concatenate([batch.inputs for batch in twin]) for _ in range(2)]
+    for rows, expected in zip(passes, again, strict=True):
+        np.testing.assert_array_equal(list(rows.values()), expected)
+
+
+def test_a_batch_asked_for_twice_is_the_same_twice() -> None:
+    loader = augmented()
+    np.testing.assert_array_equal(loader[1].inputs, loader[1].inputs)
+    batches = list(loader)
+    for index in (3, 0, -2):
+        np.testing.assert_array_equal(loader[index].inputs, batches[index].inputs)
+    running = iter(loader)
+    first = next(running)
+    np.testing.assert_array_equal(loader[0].inputs, first.inputs)
+    expected = loader[1].inputs
+    iter(loader)  # draws anew, but not for the iterator that is under way
+    np.testing.assert_array_equal(next(running).inputs, expected)
+
+
+def test_distortions_need_a_generator() -> None:
+    with pytest.raises(ArgumentError, match="augment"):
+        Loader(pictures(4), 2, preprocessing=PLAIN, augment=ELASTIC)
+
+
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [
@@ -90,6 +141,7 @@ def test_targets_and_dtypes() -> None:
         ("batch_size", {"batch_size": 2.5}),
         ("dtype", {"dtype": np.int64}),
         ("one_hot", {"one_hot": True}),
+        ("augment", {"augment": ELASTIC, "rng": np.random.default_rng(0)}),
     ],
 )
 def test_impossible_arguments_are_named(name: str, arguments: dict[str, Any]) -> None:

@@ -68,3 +68,26 @@ def test_sigterm_keeps_what_was_learned_too(tiny: Path, tmp_path: Path) -> None:
     assert process.returncode == 0, errors
     assert "what was learned will be saved" in errors
     assert json.loads(output)["stopped_by"] == "request"
+
+
+def test_training_on_distorted_images_learns_and_can_be_repeated(tiny: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "distorted.toml"
+    recipe.write_text(
+        f"""
+        data.dataset = '{tiny}'
+        augment = {{ rotation = 5, shear = 0.05, scale = 0.1, translation = 0.5, elastic_alpha = 0.3 }}
+        model.hidden = [16]
+        optimizer = {{ name = "sgd", learning_rate = 0.3 }}
+        train = {{ epochs = 6, batch_size = 32 }}
+        """
+    )
+    results = []
+    for name in ("first", "again"):
+        process = start("train", recipe, "--out", tmp_path / name, "--threads", "1", "--json")
+        output, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+        results.append(json.loads(output))
+    assert results[0]["test_accuracy"] > 0.9
+    assert results[0]["train_loss"] == results[1]["train_loss"]
+    assert (tmp_path / "first" / "distortions.png").is_file()
+    assert SavedRun.open(tmp_path / "first").recipe.augment.elastic_alpha == 0.3

@@ -100,6 +100,18 @@ def test_a_run_gets_the_pictures_that_fit(recipe: str, names: set[str], tiny: Pa
         assert plots.save(figure).startswith(b"\x89PNG")
 
 
+def test_distorted_training_images_are_shown_below_the_originals(tiny: Path) -> None:
+    changes = {"data.dataset": str(tiny), "augment.translation": 2, "augment.elastic_alpha": 1}
+    experiment = Experiment.prepare(Recipe.load("mlp").override(changes))
+    list(experiment.trainer.run(1))
+    figure = dict(draw(experiment))["distortions"]
+    shown = [np.asarray(axis.images[0].get_array()) for axis in figure.axes]
+    assert len(shown) == 50
+    assert np.array_equal(shown[:10], experiment.trainer.train.dataset.inputs[:10])
+    assert all(not np.array_equal(shown[index], shown[index - 10]) for index in range(10, 50))
+    assert plots.save(figure).startswith(b"\x89PNG")
+
+
 def test_colour_and_single_channel_images_are_shown() -> None:
     rng = np.random.default_rng(0)
     for channels in (1, 3):

@@ -40,9 +40,13 @@ def test_layers_hold_views_into_one_contiguous_vector(model: Sequential) -> None
     assert isinstance(first, Linear)
     assert isinstance(norm, BatchNorm1d)
     assert isinstance(residual, Residual)
-    assert first.weight.tolist() == [[0, 1], [2, 3], [4, 5]]
+    assert first.weight.tolist() == [[0, 3], [1, 4], [2, 5]]  # (out, in), in memory (in, out)
     assert norm.bias.tolist() == [12, 13, 14]
-    assert residual.branch.weight.tolist() == [[15, 16, 17], [18, 19, 20], [21, 22, 23]]  # type: ignore[attr-defined]
+    assert residual.branch.weight.tolist() == [[15, 18, 21], [16, 19, 22], [17, 20, 23]]  # type: ignore[attr-defined]
+
+
+def test_a_state_dict_is_in_row_major_order_whatever_the_memory(model: Sequential) -> None:
+    assert all(array.flags.c_contiguous for array in model.parameters.state_dict().values())
 
 
 def test_writing_to_a_layer_writes_to_the_vector(model: Sequential) -> None:

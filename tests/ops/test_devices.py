@@ -10,7 +10,7 @@ import threadpoolctl
 from expect import rejected
 
 from handgrad.errors import DeviceError
-from handgrad.ops import for_device, limit_threads, usable_cores
+from handgrad.ops import for_device, limit_threads
 
 
 def test_the_cpu_computes_with_numpy() -> None:
@@ -73,16 +73,6 @@ def blas_threads() -> set[int]:
 def test_fewer_than_one_thread_is_refused() -> None:
     with rejected("threads", 0), limit_threads(0):
         pytest.fail("the block must not be entered")
-
-
-def test_usable_cores_are_those_this_process_may_run_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0, 3, 5}, raising=False)
-    assert usable_cores() == 3
-    monkeypatch.delattr("os.sched_getaffinity")
-    monkeypatch.setattr("os.cpu_count", lambda: 6)
-    assert usable_cores() == 6
-    monkeypatch.setattr("os.cpu_count", lambda: None)
-    assert usable_cores() == 1
 
 
 def test_pytorchs_threads_are_limited_and_given_back() -> None:

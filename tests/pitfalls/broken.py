@@ -4,6 +4,7 @@ The page shows these sources as they stand here, `pitfall_registry.py` says whic
 `measure.py` trains with them.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -15,7 +16,7 @@ from handgrad.layers import Layer, Linear, ParameterTree, Sequential, Sigmoid, S
 from handgrad.layers.layer import Rng
 from handgrad.losses import CrossEntropy, Loss, SoftmaxCrossEntropy
 from handgrad.ops import Array, Ops
-from handgrad.optimizers import SGD, OptimizerState
+from handgrad.optimizers import SGD
 from handgrad.training import Experiment, Recipe
 
 
@@ -147,8 +148,10 @@ class CrossEntropyFlipped(SoftmaxCrossEntropy):
 class SGDThatAdds(SGD):
     """Goes up the gradient, which mends a flipped error, and nothing else."""
 
-    def _update(self, w: Array, g: Array, state: OptimizerState, ops: Ops, lr: float) -> None:
-        w += lr * (g + self.weight_decay * w)
+    def update(
+        self, w: Array, g: Array, slots: Mapping[str, Array], step: int, *, ops: Ops, learning_rate: float
+    ) -> None:
+        w += learning_rate * (g + self.weight_decay * w)
 
 
 class LinearIntoSharedBuffer(Linear):

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handgrad.data import write_idx
-from handgrad.errors import RecipeError
+from handgrad.data import Augmentation, write_idx
+from handgrad.errors import HandgradError, RecipeError
 from handgrad.training import Experiment, Recipe, phases, recipe_names
 from handgrad.training.experiment import build_schedule
 
@@ -69,6 +69,9 @@ def test_another_optimizer_brings_its_own_defaults() -> None:
         ("train", 3, "train is 3, expected a table"),
         ("nothing", 3, "'nothing' is not a value"),
         ("optimizer", [], "expected a table"),
+        ("augment.rotate", 5, "augment.rotate is unknown.*did you mean rotation"),
+        ("augment.rotation", "far", "augment.rotation is 'far', expected a number"),
+        ("augment.scale", 1.5, "augment.scale is 1.5, expected a number from 0 to 0.9"),
     ],
 )
 def test_a_wrong_override_is_named(place: str, value: object, message: str) -> None:
@@ -166,6 +169,33 @@ def test_selection_takes_the_width_with_the_best_validation_score(tiny: Path) ->
     best = max(scores, key=lambda width: scores[width])
     assert titles == ["width 1", "width 8", f"width {best}, all data"]
     assert len(phase.experiment.trainer.train.dataset) == 240
+
+
+def test_only_the_training_images_are_distorted(tiny: Path) -> None:
+    changes = {"data.dataset": str(tiny), "data.validation": 40, "train.report_test": True}
+    plain = Experiment.prepare(Recipe.load("mlp").override(changes)).trainer
+    distorted = Recipe.load("mlp").override(changes | {"augment.rotation": 10, "augment.elastic_alpha": 1.0})
+    trainer = Experiment.prepare(distorted).trainer
+    assert plain.train.augment is None
+    assert trainer.train.augment == Augmentation(rotation=10.0, elastic_alpha=1.0)
+    assert [loader.augment for loader in trainer.monitors.values()] == [None, None]
+    for ours, theirs in zip(trainer.train, plain.train, strict=True):
+        assert np.array_equal(ours.targets, theirs.targets)
+        assert not np.array_equal(ours.inputs, theirs.inputs)
+
+
+def test_a_full_batch_is_distorted_too(tiny: Path) -> None:
+    changes = {"data.dataset": str(tiny), "train.batch_size": 0, "augment.translation": 1}
+    loader = Experiment.prepare(Recipe.load("mlp").override(changes)).trainer.train
+    levels = [np.sort(batch.inputs.sum(axis=1)) for batch in (*loader, *loader)]  # a batch a pass; any order
+    assert len(levels) == 2
+    assert levels[0].shape == (240,)
+    assert not np.allclose(levels[0], levels[1])
+
+
+def test_distortions_are_for_images() -> None:
+    with pytest.raises(HandgradError, match=r"augment is .*without images"):
+        Experiment.prepare(Recipe.load("points").override({"augment.rotation": 10}))
 
 
 def test_a_single_class_is_nothing_to_learn(tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-#: `--threads`. One by default: on two cores a second thread gained NumPy's products 0 to 18 % on an idle machine, and
-#: beside one busy neighbour made the same epochs 2 to 10 times longer, because OpenBLAS's threads spin while they wait.
-Threads: TypeAlias = Annotated[int, typer.Option(min=1, help="Threads for matrix products.")]
+#: `--threads`; None is every usable core.
+Threads: TypeAlias = Annotated[
+    int | None, typer.Option(min=1, help="Threads that compute.", show_default="every core it may use")
+]
 
 
 def output_console(*, as_json: bool = False) -> "Console":

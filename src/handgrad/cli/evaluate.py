@@ -23,7 +23,7 @@ def command(
         str | None, typer.Option(help="Other data: a name, or a directory with MNIST's four files.")
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, torch:cpu or torch:cuda.")] = "cpu",
-    threads: Threads = 1,
+    threads: Threads = None,
     as_json: Annotated[bool, typer.Option("--json", help="End with one JSON object on standard output.")] = False,
 ) -> None:
     """Score a finished run on its test data, or on other data of the same shape, class by class."""

@@ -66,6 +66,14 @@ class TrainingDisplay:
         self.console = console
         self._refreshed = 0.0
 
+    def compile(self, trainer: Trainer) -> None:
+        """Compile what the training step needs, with a bar where that takes a while: the first time on a machine."""
+        columns = (TextColumn("Compiling kernels, once"), BarColumn(bar_width=None), MofNCompleteColumn())
+        shown = self.console.is_terminal
+        with Progress(*columns, console=self.console, transient=True, disable=not shown) as bar:
+            task = bar.add_task("", total=None)
+            trainer.prepare(lambda done, total: bar.update(task, completed=done, total=total))
+
     @contextmanager
     def phase(self, phase: Phase) -> Iterator[None]:
         """Show a phase's heading and, within the block, its bar."""

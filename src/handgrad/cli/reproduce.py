@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def command(
     only: Annotated[str | None, typer.Option(help="Workloads with commas between them, such as W5,W1.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="From which every random number follows.")] = 0,
-    threads: Threads = 1,
+    threads: Threads = None,
     out: Annotated[Path | None, typer.Option(help="Directory for the results; below ./runs if left out.")] = None,
 ) -> None:
     """Train every figure of the workloads again and print claimed against measured, with a verdict for each."""
@@ -29,8 +29,8 @@ def command(
     names = _chosen(only)
     run = RunDirectory.create(out) if out else RunDirectory.create_next(Path("runs"), "reproduction")
     console = output_console()
-    with limit_threads(threads):
-        header = _header(names, seed, threads)
+    with limit_threads(threads) as count:
+        header = _header(names, seed, count)
         console.print(header + "\n")
         outcomes = _run(names, seed, console, run, header)
     bad = [outcome for outcome in outcomes if not outcome.good]

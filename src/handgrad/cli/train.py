@@ -30,7 +30,7 @@ def command(
     optimizer: Annotated[str | None, typer.Option(help="sgd, rmsprop, adam or adamw.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="From which every random number follows.")] = None,
     validation: Annotated[int | None, typer.Option(min=0, help="Training examples set aside to choose by.")] = None,
-    threads: Threads = 1,
+    threads: Threads = None,
     device: Annotated[str, typer.Option(help="cpu, torch:cpu or torch:cuda.")] = "cpu",
     data: Annotated[str | None, typer.Option(help="mnist, or a directory with MNIST's four file names.")] = None,
     out: Annotated[Path | None, typer.Option(help="Run directory; below ./runs if left out.")] = None,
@@ -60,8 +60,8 @@ def command(
     chosen = chosen.override(changes | dict(_assignment(text) for text in change or []))
     if hidden is not None or any(text.startswith("model.hidden") for text in change or []):
         chosen = chosen.override({"select.widths": ()})  # the width is chosen: by the caller
-    with limit_threads(threads, device):
-        result = _train(chosen, device, threads, out, output_console(as_json=as_json))
+    with limit_threads(threads, device) as count:
+        result = _train(chosen, device, count, out, output_console(as_json=as_json))
     if as_json:
         typer.echo(json.dumps(result))
 
@@ -104,6 +104,7 @@ def _train(recipe: "Recipe", device: str, threads: int, out: Path | None, consol
         for phase in itertools.chain([first], remaining):
             experiment = phase.experiment
             trainers[:] = [experiment.trainer]
+            display.compile(experiment.trainer)
             with _saving_if_cut_off(run, experiment, threads), display.phase(phase):
                 for event in experiment.trainer.run(experiment.recipe.train.epochs):
                     display.show(event)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from handgrad.data.augment import Augmentation
 from handgrad.data.datasets import Dataset
 from handgrad.data.preprocessing import Preprocessing
 from handgrad.errors import ArgumentError
@@ -73,10 +74,12 @@ class Loader:
         rng: draws a new permutation for every `iter(loader)`; None keeps the order of the data set.
         one_hot: give integer labels as rows (n, classes) instead of int64 (n,).
         dtype: of inputs and floating-point targets; float32, or float64 for checks.
+        augment: distorts the images of every batch, before preprocessing. Its random numbers are a stream of their own,
+            spawned from `rng`, so the order is the same with and without; a batch asked for twice is the same twice.
 
     Raises:
-        ArgumentError: `batch_size` is not a positive integer, `dtype` is neither float32 nor float64, or
-            `one_hot` is asked of a data set without classes.
+        ArgumentError: `batch_size` is not a positive integer, `dtype` is neither float32 nor float64, `one_hot` is
+            asked of a data set without classes, or `augment` of one without images or without `rng`.
 
     Example:
         >>> from handgrad.data.datasets import load
@@ -96,6 +99,7 @@ class Loader:
         rng: np.random.Generator | None = None,
         one_hot: bool = False,
         dtype: DTypeLike = np.float32,
+        augment: Augmentation | None = None,
     ) -> None:
         if batch_size is not None and (not isinstance(batch_size, int | np.integer) or batch_size < 1):
             raise ArgumentError("batch_size", batch_size, "an integer of at least 1, or None for all samples")
@@ -103,13 +107,18 @@ class Loader:
             raise ArgumentError("dtype", str(np.dtype(dtype)), "float32 or float64")
         if one_hot and dataset.classes is None:
             raise ArgumentError("one_hot", one_hot, "False for a data set without classes", "use its targets")
+        if augment is not None and (rng is None or dataset.inputs.dtype != np.uint8):
+            raise ArgumentError("augment", augment, "None without images or without rng", "leave it out")
         self.dataset = dataset
         self.batch_size = max(1, len(dataset)) if batch_size is None else int(batch_size)
         self.preprocessing = preprocessing
         self.rng = rng
         self.one_hot = one_hot
         self.dtype = np.dtype(dtype)
+        self.augment = augment
         self._order: NDArray[np.int64] | None = None  # None is the data set's own order, read without copying
+        self._noise = rng.spawn(1)[0] if rng is not None and augment is not None else None
+        self._seed = self._new_seed()
 
     def __len__(self) -> int:
         return len(self._starts())
@@ -120,24 +129,42 @@ class Loader:
         Raises:
             IndexError: `index` is not in [−len, len).
         """
-        return self._batch(index, self._order)
+        return self._batch(index, self._order, self._seed)
 
     def __iter__(self) -> Iterator[Batch]:
         # Not a generator: the order is drawn when iteration is asked for, and each iterator keeps its own.
         if self.rng is not None:
             self._order = self.rng.permutation(len(self.dataset))
-        order = self._order
-        return (self._batch(index, order) for index in range(len(self)))
+        self._seed = self._new_seed()
+        order, seed = self._order, self._seed
+        return (self._batch(index, order, seed) for index in range(len(self)))
+
+    def rows(self) -> Iterator[NDArray[np.int64]]:
+        """The samples of each batch by number, in a new order: what `iter` makes batches of."""
+        if self.rng is not None:
+            self._order = self.rng.permutation(len(self.dataset))
+        order = np.arange(len(self.dataset)) if self._order is None else self._order
+        return (order[start : start + self.batch_size] for start in self._starts())
+
+    def targets(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """The targets of some samples, as in a batch."""
+        return self._targets(self.dataset.labels[rows])
 
     def _starts(self) -> range:
         return range(0, len(self.dataset), self.batch_size)
 
-    def _batch(self, index: int, order: NDArray[np.int64] | None) -> Batch:
+    def _new_seed(self) -> int:
+        """Of the distortions in one pass over the data."""
+        return 0 if self._noise is None else int(self._noise.integers(2**63))
+
+    def _batch(self, index: int, order: NDArray[np.int64] | None, seed: int) -> Batch:
         start = self._starts()[index]
         chosen = slice(start, start + self.batch_size)
         rows = chosen if order is None else order[chosen]
-        inputs = self.preprocessing(self.dataset.inputs[rows], self.dtype)
-        return Batch(inputs, self._targets(self.dataset.labels[rows]))
+        inputs = self.dataset.inputs[rows]
+        if self.augment is not None:  # numbers that depend on the pass and the batch, not on what was asked for before
+            inputs = self.augment(inputs, np.random.default_rng([seed, start]))
+        return Batch(self.preprocessing(inputs, self.dtype), self._targets(self.dataset.labels[rows]))
 
     def _targets(self, labels: NDArray[Any]) -> NDArray[Any]:
         if self.dataset.classes is None:

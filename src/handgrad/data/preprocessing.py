@@ -62,6 +62,16 @@ class Preprocessing:
             expected = "True or False, and True only with layout 'flat'"
             raise ArgumentError("append_ones", self.append_ones, expected, "let the layer have a bias instead")
 
+    @property
+    def shift(self) -> float:
+        """What is subtracted from a raw input: y = (x − shift) · factor is the map in two operations."""
+        return self.mean / self.scale
+
+    @property
+    def factor(self) -> float:
+        """What the difference is multiplied with."""
+        return self.scale / self.std
+
     def __call__(self, inputs: NDArray[Any], dtype: DTypeLike = np.float32) -> NDArray[Any]:
         """Apply the map to a batch.
 
@@ -86,13 +96,12 @@ class Preprocessing:
         if self.layout == "image" and inputs.ndim == 4:
             inputs = inputs.transpose(0, 3, 1, 2)  # (N, H, W, C) → (N, C, H, W), a view
         inputs = inputs.reshape(values.shape)  # (N, H, W) → (N, 1, H, W) or (N, H·W); flat: (N, H, W, C) → (N, H·W·C)
-        # (scale·x − mean)/std = (x − mean/scale)·(scale/std): two operations instead of three. Subtracting first
-        # loses nothing to cancellation where the mean is large beside the spread.
-        factor = outputs.dtype.type(self.scale / self.std)
+        # Subtracting first loses nothing to cancellation where the mean is large beside the spread.
+        factor = outputs.dtype.type(self.factor)
         if self.mean == 0:
             np.multiply(inputs, factor, out=values)
         else:
-            np.subtract(inputs, outputs.dtype.type(self.mean / self.scale), out=values)
+            np.subtract(inputs, outputs.dtype.type(self.shift), out=values)
             values *= factor
         return outputs
 

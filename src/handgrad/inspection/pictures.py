@@ -16,8 +16,9 @@ from handgrad.training.run import outputs_as_probabilities
 def draw(experiment: Experiment) -> Iterator[tuple[str, Figure]]:
     """Every picture that fits a trained experiment, with its name, ready first.
 
-    Always the curves; for images a gallery and the first layer's weights; for classes the confusion matrix and, with
-    images, the worst mistakes; for inputs of two numbers the output all over the plane.
+    Always the curves; for images a gallery, the distortions if there are any, and the first layer's weights; for
+    classes the confusion matrix and, with images, the worst mistakes; for inputs of two numbers the output all over
+    the plane.
     """
     yield "curves", plots.curves(experiment.trainer.history)
     train, test = experiment.trainer.train.dataset, experiment.test.dataset
@@ -25,6 +26,10 @@ def draw(experiment: Experiment) -> Iterator[tuple[str, Figure]]:
     images = len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))
     if images:
         yield "gallery", plots.gallery(train, test)
+        augment = experiment.trainer.train.augment
+        if augment is not None:
+            originals, rng = train.inputs[:10], np.random.default_rng(experiment.recipe.train.seed)
+            yield "distortions", plots.distortions(originals, np.stack([augment(originals, rng) for _ in range(4)]))
         weight = _first_weight(experiment.model)
         if weight is not None and (weight.ndim == 4 or weight.shape[1] - math.prod(shape) in (0, 1)):
             yield "weights", plots.first_layer_weights(weight, shape)

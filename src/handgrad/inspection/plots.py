@@ -48,6 +48,24 @@ def gallery(train: Dataset, test: Dataset, count: int = 10) -> Figure:
     return figure
 
 
+def distortions(originals: Images, distorted: Images) -> Figure:
+    """Training images as they are, and below each how the network may see it.
+
+    Args:
+        originals: (n, H, W) or (n, H, W, C).
+        distorted: (rows, n, H, W) or (rows, n, H, W, C).
+    """
+    rows, count = distorted.shape[:2]
+    figure = Figure(figsize=(0.8 * count + 0.6, 0.85 * (rows + 1)), layout="constrained")
+    axes = figure.subplots(rows + 1, count, squeeze=False)
+    for row, images in zip(axes, (originals, *distorted), strict=True):
+        for axis, image in zip(row, images, strict=True):
+            _show_image(axis, image, "")
+    axes[0, 0].set_ylabel("original", color=_GREY)
+    axes[1, 0].set_ylabel("distorted", color=_GREY)
+    return figure
+
+
 def curves(history: History) -> Figure:
     """Loss and accuracy by epoch: training, validation and test, as far as they were recorded."""
     epochs = [epoch for epoch in history.epochs if epoch.complete] or history.epochs

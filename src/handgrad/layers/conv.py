@@ -95,10 +95,10 @@ class Conv2d(Layer):
         """Weight (O, C, kh, kw) and bias (O,)."""
         shape = (self.out_channels, self.in_channels, *self.kernel_size)
         area = math.prod(self.kernel_size)
-        fans = {"fan_in": self.in_channels * area, "fan_out": self.out_channels * area}
-        specs = {"weight": ParameterSpec(shape, self.weight_init, **fans)}
+        fans = self.in_channels * area, self.out_channels * area
+        specs = {"weight": ParameterSpec(shape, self.weight_init, *fans, order=(2, 3, 1, 0))}  # (kh, kw, C, O)
         if self.has_bias:
-            specs["bias"] = ParameterSpec((self.out_channels,), self.bias_init, **fans)
+            specs["bias"] = ParameterSpec((self.out_channels,), self.bias_init, *fans)
         return specs
 
     def output_shape(self, input_shape: Shape) -> Shape:

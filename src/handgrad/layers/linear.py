@@ -82,10 +82,11 @@ class Linear(Layer):
 
     def parameter_specs(self) -> dict[str, ParameterSpec]:
         """Weight (out, in) and bias (out,)."""
-        fans = {"fan_in": self.in_features, "fan_out": self.out_features}
-        specs = {"weight": ParameterSpec((self.out_features, self.in_features), self.weight_init, **fans)}
+        fans = self.in_features, self.out_features
+        shape = (self.out_features, self.in_features)
+        specs = {"weight": ParameterSpec(shape, self.weight_init, *fans, order=(1, 0))}  # in memory (in, out)
         if self.has_bias:
-            specs["bias"] = ParameterSpec((self.out_features,), self.bias_init, **fans)
+            specs["bias"] = ParameterSpec((self.out_features,), self.bias_init, *fans)
         return specs
 
     def output_shape(self, input_shape: Shape) -> Shape:

@@ -87,7 +87,7 @@ class BatchNorm1d(Layer):
             raise ShapeError("x", tuple(x.shape), "two or more values a feature in training", "use a larger batch")
         mean, variance = ops.moments(x, self._axes)
         ops.move_average(self.running_mean, mean, self.momentum)
-        ops.move_average(self.running_var, variance * (size / (size - 1)), self.momentum)
+        ops.move_average(self.running_var, ops.affine(variance, size / (size - 1), 0.0), self.momentum)
         return mean, variance
 
     def _spread(self, value: Array, ops: Ops) -> Array:

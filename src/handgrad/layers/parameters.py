@@ -21,12 +21,14 @@ class ParameterSpec:
         initializer: the law its values are drawn from.
         fan_in: inputs that one output sums over; several laws depend on it.
         fan_out: outputs that one input reaches.
+        order: its axes from outermost to innermost in memory, where first to last is not the fastest to compute with.
     """
 
     shape: Shape
     initializer: Initializer
     fan_in: int = 1
     fan_out: int = 1
+    order: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -107,27 +109,29 @@ class ParameterVector:
     def __init__(self, slots: Mapping[str, Slot], ops: Ops, dtype: str) -> None:
         self.ops = ops
         self.dtype = dtype
-        self._shapes = {name: slot.spec.shape for name, slot in slots.items() if slot.trained}
-        buffers = {name: slot.spec.shape for name, slot in slots.items() if not slot.trained}
-        self.vector = ops.zeros((_total(self._shapes),), dtype)
+        self._specs = {name: slot.spec for name, slot in slots.items() if slot.trained}
+        buffers = {name: slot.spec for name, slot in slots.items() if not slot.trained}
+        self.vector = ops.zeros((_total(self._specs),), dtype)
         self.buffers = ops.zeros((_total(buffers),), dtype)
-        self.views = self._split(self.vector, self._shapes) | self._split(self.buffers, buffers)
+        self.views = self._split(self.vector, self._specs) | self._split(self.buffers, buffers)
         for name, slot in slots.items():
             setattr(slot.owner, name.rpartition(".")[2], self.views[name])
 
-    def _split(self, vector: Array, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
+    def _split(self, vector: Array, specs: Mapping[str, ParameterSpec]) -> dict[str, Array]:
         """Named, shaped views that lie one behind the other in the vector."""
         views, start = {}, 0
-        for name, shape in shapes.items():
-            end = start + math.prod(shape)
-            views[name] = self.ops.reshape(vector[start:end], shape)  # (size,) → shape
+        for name, spec in specs.items():
+            end = start + math.prod(spec.shape)
+            order = spec.order or tuple(range(len(spec.shape)))
+            stored = self.ops.reshape(vector[start:end], tuple(spec.shape[axis] for axis in order))
+            views[name] = self.ops.permute(stored, tuple(order.index(axis) for axis in range(len(order))))
             start = end
         return views
 
     def gradients(self) -> Gradients:
         """A new vector of the same layout for `backward` to fill."""
         vector = self.ops.zeros((self.count,), self.dtype)
-        return Gradients(vector, self._split(vector, self._shapes))
+        return Gradients(vector, self._split(vector, self._specs))
 
     @property
     def count(self) -> int:
@@ -137,7 +141,7 @@ class ParameterVector:
     @property
     def names(self) -> tuple[str, ...]:
         """Dotted names of the trainable arrays, in the order of the layers."""
-        return tuple(self._shapes)
+        return tuple(self._specs)
 
     def assign(self, name: str, values: Any) -> None:
         """Overwrite one array, parameter or buffer, with values of its shape.
@@ -155,7 +159,7 @@ class ParameterVector:
 
     def state_dict(self) -> dict[str, "np.typing.NDArray[Any]"]:
         """Copies of every parameter and buffer as NumPy arrays, under PyTorch's names and in its shapes."""
-        return {name: np.array(self.ops.to_numpy(view)) for name, view in self.views.items()}
+        return {name: np.array(self.ops.to_numpy(view), order="C") for name, view in self.views.items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Overwrite every parameter and buffer; nothing is changed unless all names and shapes fit.
@@ -176,5 +180,5 @@ class ParameterVector:
             view[...] = values[name]
 
 
-def _total(shapes: Mapping[str, tuple[int, ...]]) -> int:
-    return sum(math.prod(shape) for shape in shapes.values())
+def _total(specs: Mapping[str, ParameterSpec]) -> int:
+    return sum(math.prod(spec.shape) for spec in specs.values())

@@ -1,23 +1,30 @@
 """From a device's name to the operations that run there, and how many threads they may use."""
 
 import importlib
-import os
+import importlib.util
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from handgrad.errors import ArgumentError, DeviceError
+from handgrad.ops.cores import use_threads
+from handgrad.ops.fused import FusedOps
 from handgrad.ops.interface import Ops
 from handgrad.ops.reference import ReferenceOps
 
+_NO_NUMBA = (
+    "Numba is not installed, so training runs on NumPy alone, several times slower; `pip install numba` mends it."
+)
 _EXPECTED = "one of cpu, torch:cpu, torch:cuda, torch:cuda:N"
 
 
 def for_device(name: str) -> Ops:
     """The operations for a device.
 
-    `cpu` computes with NumPy. `torch:cpu` and `torch:cuda` run the very same layers over PyTorch tensors, without
-    autograd; `torch:cuda:1` picks a GPU by number.
+    `cpu` computes with NumPy, and with kernels what is compiled; without Numba it warns and does without them.
+    `torch:cpu` and `torch:cuda` run the very same layers over PyTorch tensors, without autograd; `torch:cuda:1` picks a
+    GPU by number.
 
     Raises:
         ArgumentError: the name is not a device's.
@@ -28,10 +35,17 @@ def for_device(name: str) -> Ops:
     """
     library, _, placement = name.partition(":")
     if name == "cpu":
-        return ReferenceOps(_namespace("numpy"))
+        return _cpu_ops()
     if library == "torch" and placement.split(":")[0] in ("cpu", "cuda"):
         return _torch_ops(name, placement)
     raise ArgumentError("device", name, _EXPECTED)
+
+
+def _cpu_ops() -> Ops:
+    if importlib.util.find_spec("numba") is None:
+        warnings.warn(_NO_NUMBA, RuntimeWarning, stacklevel=3)
+        return ReferenceOps(_namespace("numpy"))
+    return FusedOps(_namespace("numpy"))
 
 
 def _namespace(library: str) -> Any:
@@ -57,23 +71,15 @@ def _torch_ops(name: str, placement: str) -> Ops:
     return ReferenceOps(_namespace("torch"), device=name, placement=placement)
 
 
-def usable_cores() -> int:
-    """Number of processors that this process may run on, at least 1.
-
-    >>> usable_cores() >= 1
-    True
-    """
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1
-
-
 @contextmanager
-def limit_threads(count: int, device: str = "cpu") -> Iterator[int]:
-    """Let matrix products use `count` threads inside the block.
+def limit_threads(count: int | None, device: str = "cpu") -> Iterator[int]:
+    """Let `count` threads compute inside the block, in one pool.
+
+    NumPy's own pool is held at one thread meanwhile: two pools on the same cores wait for each other, and a small
+    product then takes a hundred times as long.
 
     Args:
-        count: threads, at least 1.
+        count: threads, at least 1; None is every usable core.
         device: PyTorch counts its threads itself, so its devices must be named.
 
     Raises:
@@ -83,12 +89,10 @@ def limit_threads(count: int, device: str = "cpu") -> Iterator[int]:
     ...     threads
     1
     """
-    if count < 1:
-        raise ArgumentError("threads", count, "an integer >= 1")
     import threadpoolctl  # costs 10 ms to import, so only when asked for
 
-    with threadpoolctl.threadpool_limits(limits=count), _limit_torch(count, device):
-        yield count
+    with use_threads(count) as number, threadpoolctl.threadpool_limits(limits=1), _limit_torch(number, device):
+        yield number
 
 
 @contextmanager

@@ -7,7 +7,7 @@ Shapes: N examples, C channels, (H, W) height and width, (H', W') the same after
 `...` stands for any number of leading axes. Arrays are floating point unless said otherwise.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -28,6 +28,19 @@ class Ops(Protocol):
     @property
     def device(self) -> str:
         """The name by which `handgrad.ops.for_device` finds these ops, such as `cpu` or `torch:cuda`."""
+        ...
+
+    def compile(self, function: Callable[..., Any], state: Sequence[Array] = ()) -> Callable[..., Any]:
+        """A function that does the same as `function`, and may do it faster the next time.
+
+        Args:
+            function: takes arrays and numbers, and these operations as `ops`; what it does must follow from the
+                shapes of its arguments. It returns an array, a tuple of arrays, or None.
+            state: arrays that it reads or changes besides its arguments, such as the parameters.
+
+        Returns:
+            a function of the same arguments without `ops`; arrays without axes come back as floats or arrays.
+        """
         ...
 
     # -- moving arrays -----------------------------------------------------------------------------
@@ -54,6 +67,22 @@ class Ops(Protocol):
 
     def reshape(self, x: Array, shape: Shape) -> Array:
         """The same elements in row-major order under another shape; a view where that is possible."""
+        ...
+
+    def affine(self, x: Array, scale: float, shift: float) -> Array:
+        """scale·x + shift, element by element."""
+        ...
+
+    def take(self, source: Array, index: Array, shift: float, factor: float, shape: Shape) -> Array:
+        """Float32 examples (N, *shape): rows `index` (N,) of source, (source − shift)·factor in the order of memory.
+
+        Source (M, …), uint8 or float32, and index are NumPy's. A row with one element less than `shape` gets a 1 at its
+        end. With a `shape` (C, H, W), source has its channels last.
+        """
+        ...
+
+    def permute(self, x: Array, axes: Shape) -> Array:
+        """A view of x with its axes in another order: axis i of the result is axis axes[i] of x."""
         ...
 
     # -- linear ------------------------------------------------------------------------------------
@@ -162,6 +191,10 @@ class Ops(Protocol):
         """x · y, element by element."""
         ...
 
+    def randomness(self, rng: np.random.Generator) -> np.random.Generator:
+        """The generator, to be handed to layers; in a function being compiled one that only these operations use."""
+        ...
+
     def dropout_mask(self, rng: np.random.Generator, like: Array, p: float) -> Array:
         """An array like `like` that is 0 with probability p and 1/(1 − p) otherwise."""
         ...
@@ -199,7 +232,11 @@ class Ops(Protocol):
     # -- losses; w (N,) weighs the examples, so w = 1/N gives the mean -----------------------------
 
     def one_hot(self, labels: Array, classes: int, like: Array) -> Array:
-        """Integer labels (N,) as rows (N, classes) with a single 1, of the dtype of `like`."""
+        """Integer labels (N,) as rows (N, classes) with a single 1, of the dtype of `like`.
+
+        Raises ArgumentError for labels that are not integers in [0, classes); a compiled function may instead give
+        such a row NaN.
+        """
         ...
 
     def softmax_cross_entropy(self, logits: Array, targets: Array, w: Array) -> tuple[Array, Array]:
@@ -236,12 +273,19 @@ class Ops(Protocol):
 
     # -- optimizers: one pass over the vector of all parameters, in place --------------------------
 
-    def norm(self, x: Array) -> float:
-        """√Σ x², as a Python float."""
+    def norm(self, x: Array) -> Array:
+        """√Σ x², an array without axes."""
         ...
 
-    def scale(self, x: Array, factor: float) -> None:
-        """In place: x ← factor · x."""
+    def clip(self, x: Array, limit: float) -> Array:
+        """In place: x ← x · min(1, limit / (‖x‖ + 10⁻⁶)); returns ‖x‖ before, an array without axes."""
+        ...
+
+    def require_finite(self, what: str, value: Array) -> None:
+        """Go on only if a number (an array without axes) is finite; else raise NonFiniteError.
+
+        What follows in `sgd`, `rmsprop` and `adam` is then left undone.
+        """
         ...
 
     def sgd(

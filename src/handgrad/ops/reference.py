@@ -5,12 +5,14 @@ the oracle for every faster implementation. What each one computes is said in `i
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from handgrad.errors import ArgumentError, NonFiniteError
 from handgrad.ops.interface import Array, Pair, Shape
 
 # A network that is sure leaves gradients of 10⁻³⁸ and less, denormal numbers, with which processors multiply far more
@@ -41,6 +43,9 @@ class ReferenceOps:
     device: str = "cpu"
     placement: str | None = None
 
+    def compile(self, function: Callable[..., Any], state: Sequence[Array] = ()) -> Callable[..., Any]:
+        return partial(_quietly, function, self)
+
     # -- moving arrays -----------------------------------------------------------------------------
 
     def asarray(self, values: Any, dtype: str | None = None) -> Array:
@@ -63,6 +68,24 @@ class ReferenceOps:
 
     def reshape(self, x: Array, shape: Shape) -> Array:
         return self.xp.reshape(x, shape)
+
+    def affine(self, x: Array, scale: float, shift: float) -> Array:
+        return scale * x + shift
+
+    def take(self, source: Array, index: Array, shift: float, factor: float, shape: Shape) -> Array:
+        xp, rows = self.xp, tuple(index.shape)
+        values = self.asarray(source[index], "float32")  # source and index are the loader's, in NumPy
+        values = (values - shift if shift else values) * factor
+        values = xp.reshape(values, (*rows, -1))  # (N, …) → (N, row)
+        if values.shape[1] < math.prod(shape):
+            values = xp.concat([values, xp.ones_like(values[:, :1])], axis=1)
+        if len(shape) < 3:
+            return xp.reshape(values, (*rows, *shape))
+        c, h, w = shape
+        return xp.permute_dims(xp.reshape(values, (*rows, h, w, c)), (0, 3, 1, 2))  # (N, H·W·C) → (N, C, H, W)
+
+    def permute(self, x: Array, axes: Shape) -> Array:
+        return self.xp.permute_dims(x, axes)
 
     # -- linear ------------------------------------------------------------------------------------
 
@@ -228,6 +251,9 @@ class ReferenceOps:
     def multiply(self, x: Array, y: Array) -> Array:
         return x * y
 
+    def randomness(self, rng: np.random.Generator) -> np.random.Generator:
+        return rng
+
     def dropout_mask(self, rng: np.random.Generator, like: Array, p: float) -> Array:
         keep = rng.random(tuple(like.shape), dtype=np.float32) >= p  # drawn by NumPy: the same on every device
         return self.xp.astype(self.asarray(keep), like.dtype) / (1 - p)
@@ -270,6 +296,11 @@ class ReferenceOps:
     # -- losses ------------------------------------------------------------------------------------
 
     def one_hot(self, labels: Array, classes: int, like: Array) -> Array:
+        if not self.xp.isdtype(labels.dtype, "integral"):
+            raise ArgumentError("targets", str(labels.dtype), "integer labels, or one-hot rows (N, C)")
+        smallest, largest = int(self.xp.min(labels)), int(self.xp.max(labels))
+        if smallest < 0 or largest >= classes:
+            raise ArgumentError("targets", (smallest, largest), f"labels from 0 to {classes - 1}")
         every = self.xp.arange(classes, dtype=self.xp.int64, device=self.placement)
         wide = self.xp.astype(labels, self.xp.int64)  # labels are often uint8, in which classes might not be countable
         return self.xp.astype(wide[:, None] == every[None, :], like.dtype)  # (N, 1) == (1, C)
@@ -311,11 +342,18 @@ class ReferenceOps:
 
     # -- optimizers --------------------------------------------------------------------------------
 
-    def norm(self, x: Array) -> float:
-        return math.sqrt(float(self.xp.sum(x * x)))
+    def norm(self, x: Array) -> Array:
+        return self.xp.sqrt(self.xp.sum(x * x))
 
-    def scale(self, x: Array, factor: float) -> None:
-        x *= factor
+    def clip(self, x: Array, limit: float) -> Array:
+        norm = self.norm(x)
+        if float(norm) + 1e-6 > limit:
+            x *= limit / (float(norm) + 1e-6)
+        return norm
+
+    def require_finite(self, what: str, value: Array) -> None:
+        if not math.isfinite(float(value)):
+            raise NonFiniteError(what, float(value))
 
     def sgd(
         self,
@@ -368,6 +406,12 @@ class ReferenceOps:
         m_hat = m / (1 - betas[0] ** step)  # both averages start at 0 and are too small at first
         v_hat = v / (1 - betas[1] ** step)
         w -= lr * m_hat / (self.xp.sqrt(v_hat) + epsilon)
+
+
+def _quietly(function: Callable[..., Any], ops: ReferenceOps, *arguments: Any) -> Any:
+    """Call a function without NumPy's warnings: what is not finite is said by `require_finite`, or in the results."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return function(*arguments, ops=ops)
 
 
 def _windows(padded: Array, kernel: Pair, stride: Pair) -> Iterator[Array]:

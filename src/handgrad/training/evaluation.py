@@ -7,6 +7,8 @@ import numpy as np
 from handgrad.data.loader import Loader
 from handgrad.layers import Layer
 from handgrad.losses import Loss
+from handgrad.ops import Array, Ops
+from handgrad.training.batches import Examples
 from handgrad.training.history import Scores
 
 
@@ -25,15 +27,20 @@ def evaluate(model: Layer, loss: Loss, loader: Loader) -> Scores:
     >>> evaluate(model, handgrad.SoftmaxCrossEntropy(), loader).count
     10
     """
-    ops = model.parameters.ops
+    parameters = model.parameters
+    examples = Examples(loader, parameters.dtype)
+
+    def score(given: Array, targets: Array, *, ops: Ops) -> tuple[Array, Array]:
+        outputs, _ = model.forward(examples.inputs(given, ops), ops=ops)
+        return loss.forward(outputs, ops.asarray(targets), ops=ops)[0], outputs
+
+    compiled = parameters.ops.compile(score, (parameters.vector, parameters.buffers, *examples.state))
     total, correct, count = 0.0, 0, 0
-    for batch in loader:
-        with np.errstate(over="ignore", invalid="ignore"):  # a loss that is not finite says so itself
-            outputs = model(batch.inputs)
-            value = float(loss.forward(outputs, ops.asarray(batch.targets), ops=ops)[0])
-        size = len(batch.targets)
-        total += loss.per_example(value, size) * size
-        correct += count_correct(ops.to_numpy(outputs), batch.targets, loss.threshold)
+    for given, targets in examples:
+        value, outputs = compiled(given, targets)
+        size = len(targets)
+        total += loss.per_example(float(value), size) * size
+        correct += count_correct(parameters.ops.to_numpy(outputs), targets, loss.threshold)
         count += size
     return Scores(total / count, correct / count, count)
 
@@ -68,5 +75,11 @@ def predict(model: Layer, loader: Loader) -> "np.ndarray[Any, Any]":
     >>> predict(model, handgrad.Loader(splits.train, 3, preprocessing=preprocessing)).shape
     (4, 1)
     """
-    ops = model.parameters.ops
-    return np.concatenate([ops.to_numpy(model(batch.inputs)) for batch in loader])  # batches of (B, …) → (N, …)
+    parameters = model.parameters
+    examples = Examples(loader, parameters.dtype)
+
+    def output(given: Array, *, ops: Ops) -> Array:
+        return model.forward(examples.inputs(given, ops), ops=ops)[0]
+
+    compiled = parameters.ops.compile(output, (parameters.vector, parameters.buffers, *examples.state))
+    return np.concatenate([parameters.ops.to_numpy(compiled(given)) for given, _ in examples])  # (B, …) → (N, …)

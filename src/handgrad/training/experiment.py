@@ -253,11 +253,12 @@ class _Loaders:
     rng: np.random.Generator
 
     def train(self, dataset: Dataset) -> Loader:
-        """Shuffled batches; a full batch stays in order, since a sum does not depend on it."""
+        """Shuffled and, if asked for, distorted; a full batch stays in order, since a sum does not depend on it."""
         size = self.recipe.train.batch_size or None
-        rng = self.rng if size else None
+        augment = self.recipe.augment if self.recipe.augment.active else None
+        rng = self.rng if size or augment else None
         one_hot = self.recipe.data.one_hot
-        return Loader(dataset, size, preprocessing=self.preprocessing, rng=rng, one_hot=one_hot)
+        return Loader(dataset, size, preprocessing=self.preprocessing, rng=rng, one_hot=one_hot, augment=augment)
 
     def score(self, dataset: Dataset) -> Loader:
         """Batches in order."""

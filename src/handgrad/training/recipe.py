@@ -10,7 +10,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Self, cast
 
-from handgrad.errors import RecipeError
+from handgrad.data.augment import Augmentation
+from handgrad.errors import ArgumentError, RecipeError
 from handgrad.training.construct import did_you_mean
 
 
@@ -102,7 +103,8 @@ class SelectSection:
 class Recipe:
     """A whole training run, checked when it is made.
 
-    The tables `loss`, `optimizer` and `schedule` hold a `name` and the settings of what it names.
+    The tables `loss`, `optimizer` and `schedule` hold a `name` and the settings of what it names; `augment` holds the
+    distortions of training images, none by default.
 
     Raises:
         RecipeError: an unknown table or key, or a value of the wrong kind.
@@ -115,6 +117,7 @@ class Recipe:
     name: str
     summary: str = ""
     data: DataSection = DataSection()
+    augment: Augmentation = field(default_factory=Augmentation)
     model: ModelSection = ModelSection()
     loss: Mapping[str, Any] = field(default_factory=lambda: {"name": "softmax_cross_entropy"})
     optimizer: Mapping[str, Any] = field(default_factory=lambda: {"name": "sgd", "learning_rate": 0.1})
@@ -210,7 +213,10 @@ def _section(kind: type[Any], values: Mapping[str, Any], where: str) -> Any:
             names = [f.name for f in fields(kind)]
             raise RecipeError(f"{place} is unknown, expected one of {', '.join(names)}{did_you_mean(key, names)}.")
         checked[key] = _value(hints[key], value, place)
-    return kind(**checked)
+    try:
+        return kind(**checked)
+    except ArgumentError as error:
+        raise RecipeError(f"{where}.{error}") from error
 
 
 def _value(hint: Any, value: Any, place: str) -> Any:

@@ -1,18 +1,20 @@
 """The training loop, as a generator: the caller decides what to print, draw or stop."""
 
-import math
+import operator
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from handgrad.data.loader import Batch, Loader
-from handgrad.errors import ArgumentError, HandgradError
+from handgrad.data.loader import Loader
+from handgrad.errors import ArgumentError, HandgradError, NonFiniteError
 from handgrad.layers import Layer
 from handgrad.losses import Loss
-from handgrad.optimizers import Optimizer, clip_by_global_norm
+from handgrad.ops import Array, Ops
+from handgrad.optimizers import Optimizer
 from handgrad.schedules import ConstantSchedule, Schedule
+from handgrad.training.batches import Examples
 from handgrad.training.evaluation import evaluate
 from handgrad.training.history import Epoch, History, Scores, Step
 
@@ -87,6 +89,10 @@ class Trainer:
         self.stopped_by = ""
         self._stop_requested = False
         self._check()
+        parameters = model.parameters
+        self._examples = Examples(train, parameters.dtype)
+        state = (parameters.vector, parameters.buffers, self.gradients.vector, *self.state.slots.values())
+        self._compiled_step = parameters.ops.compile(self._step, (*state, *self._examples.state))
 
     def _check(self) -> None:
         if len(self.train) == 0:
@@ -98,6 +104,18 @@ class Trainer:
             raise ArgumentError("patience", self.patience, "an integer >= 1, or None")
         if self.clip_norm is not None and not self.clip_norm > 0:
             raise ArgumentError("clip_norm", self.clip_norm, "a number > 0, or None")
+
+    def prepare(self, report: Callable[[int, int], None] | None = None) -> None:
+        """Compile the step ahead of `run`, which otherwise does it at its first step.
+
+        Args:
+            report: called with the number of kernels that are ready, and of all.
+        """
+        prepare = getattr(self._compiled_step, "prepare", None)
+        if prepare is not None:
+            rows = np.arange(min(self.train.batch_size, len(self.train.dataset)))
+            given = rows if self._examples.by_rows else self.train[0].inputs
+            prepare((given, self.train.targets(rows), 1.0, 1), report)
 
     def stop(self) -> None:
         """End the run after the current step; the unfinished epoch is scored and recorded as incomplete."""
@@ -124,14 +142,14 @@ class Trainer:
             self.model.parameters.load_state_dict(self.best[1])
 
     def _run_epoch(self, number: int) -> Iterator[Step | Epoch]:
-        seconds, started = 0.0, time.perf_counter()
+        seconds, started, batches = 0.0, time.perf_counter(), len(self.train)
         losses, sizes, norms = [], [], []
-        for index, batch in enumerate(self.train, start=1):
-            loss, norm, rate = self._update(batch)
+        for index, (given, targets) in enumerate(self._examples, start=1):
+            loss, norm, rate = self._update(given, targets)
             seconds += time.perf_counter() - started
-            sizes.append(len(batch.targets))
+            sizes.append(len(targets))
             losses.append(self.loss.per_example(loss, sizes[-1]))
-            step = Step(self.state.step, number, index, len(self.train), losses[-1], rate, norm)
+            step = Step(self.state.step, number, index, batches, losses[-1], rate, norm)
             norms.append(norm)
             self.history.steps.append(step)
             yield step
@@ -143,50 +161,46 @@ class Trainer:
             self.stopped_by = "request"
         epoch = Epoch(
             number,
-            train_loss=float(np.average(losses, weights=sizes)),
+            train_loss=sum(map(operator.mul, losses, sizes)) / sum(sizes),
             scores=scores,
             learning_rate=rate,
-            gradient_norm=float(np.mean(norms)),
+            gradient_norm=sum(norms) / len(norms),
             seconds=seconds,
             is_best=self._note_best(scores.get("validation")),
-            complete=index == len(self.train),
+            complete=index == batches,
         )
         self.history.epochs.append(epoch)
         self._check_patience()
         yield epoch
 
-    def _update(self, batch: Batch) -> tuple[float, float, float]:
-        """Forward, backward and one step of the optimizer: the loss, the gradient's norm, the learning rate."""
-        with np.errstate(over="ignore", invalid="ignore"):  # said in words by _require_finite
-            return self._checked_update(batch)
-
-    def _checked_update(self, batch: Batch) -> tuple[float, float, float]:
-        ops = self.model.parameters.ops
-        inputs, targets = ops.asarray(batch.inputs, self.model.parameters.dtype), ops.asarray(batch.targets)
-        outputs, cache = self.model.forward(inputs, ops=ops, training=True, rng=self.rng)
-        value, loss_cache = self.loss.forward(outputs, targets, ops=ops)
-        loss = float(value)
-        self._require_finite("loss", loss)
-        self.model.backward(self.loss.backward(loss_cache, ops=ops), cache, ops=ops, grads=self.gradients.tree)
-        norm = self._gradient_norm()
-        self._require_finite("gradient's norm", norm)
-        rate = self.optimizer.learning_rate * self.schedule(self.state.step)
-        vector = self.model.parameters.vector
-        self.optimizer.step(vector, self.gradients.vector, self.state, ops=ops, learning_rate=rate)
-        return loss, norm, rate
-
-    def _require_finite(self, what: str, value: float) -> None:
-        if not math.isfinite(value):
+    def _update(self, given: Array, targets: Array) -> tuple[float, float, float]:
+        """One step on a batch: the loss, the gradient's norm, the learning rate."""
+        step = self.state.step + 1
+        rate = float(self.optimizer.learning_rate * self.schedule(self.state.step))
+        try:
+            loss, norm = self._compiled_step(given, targets, rate, step)
+        except NonFiniteError as error:
             raise TrainingError(
-                f"The {what} became {value} at step {self.state.step + 1}; the parameters are those before it. "
+                f"The {error.what} became {error.value} at step {step}; the parameters are those before it. "
                 "Lower the learning rate, clip the gradient, or check that the inputs are scaled."
-            )
+            ) from error
+        self.state.step = step
+        return float(loss), float(norm), rate
 
-    def _gradient_norm(self) -> float:
-        ops = self.model.parameters.ops
-        if self.clip_norm is None:
-            return ops.norm(self.gradients.vector)
-        return clip_by_global_norm(self.gradients.vector, self.clip_norm, ops=ops)
+    def _step(self, given: Array, targets: Array, rate: float, step: int, *, ops: Ops) -> tuple[Array, Array]:
+        """Forward, loss, backward and update; the loss and the gradient's norm."""
+        model, gradient = self.model, ops.asarray(self.gradients.vector)
+        rng = None if self.rng is None else ops.randomness(self.rng)
+        outputs, cache = model.forward(self._examples.inputs(given, ops), ops=ops, training=True, rng=rng)
+        loss, loss_cache = self.loss.forward(outputs, ops.asarray(targets), ops=ops)
+        ops.require_finite("loss", loss)
+        model.backward(self.loss.backward(loss_cache, ops=ops), cache, ops=ops, grads=self.gradients.tree)
+        norm = ops.norm(gradient) if self.clip_norm is None else ops.clip(gradient, self.clip_norm)
+        ops.require_finite("gradient's norm", norm)
+        vector = ops.asarray(model.parameters.vector)
+        slots = {name: ops.asarray(slot) for name, slot in self.state.slots.items()}
+        self.optimizer.update(vector, gradient, slots, step, ops=ops, learning_rate=rate)
+        return loss, norm
 
     def _note_best(self, scores: Scores | None) -> bool:
         """Whether these validation scores are the best so far; if asked to, keep the parameters that made them."""

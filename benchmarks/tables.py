@@ -1,0 +1,258 @@
+"""From measurements to tables: medians, ranges, ratios and verdicts. A table is shown on a terminal or in a page."""
+
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from benchmarks.contestants import OURS, PEERS
+from benchmarks.workloads import Workload
+
+Section = dict[str, Any]
+
+#: How far the mean losses of the last epoch may lie apart, relative to ours.
+LOSS_TOLERANCE = 1e-3
+#: Outputs of the same weights agree much better.
+OUTPUT_TOLERANCE = 1e-4
+#: The largest ratios that we accept, where they do not belong to a workload.
+BUSY_BAR, MEMORY_BAR = 4.0, 0.6
+
+
+@dataclass(frozen=True)
+class Table:
+    """Text in rows and columns.
+
+    Args:
+        title: above it.
+        columns: their heads.
+        rows: as many cells each.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+
+    def markdown(self) -> str:
+        """The table as a page shows it, under its title."""
+        lines = [self.columns, ("---",) * len(self.columns), *self.rows]
+        return f"**{self.title}**\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def all_tables(results: Section) -> dict[str, list[Table]]:
+    """The tables of every section that was measured, by its name; "bars" judges them together."""
+    makers: dict[str, Callable[[Section], list[Table]]] = {
+        "epochs": lambda section: [*_training(section), _starts(section)],
+        "predictions": _predictions,
+        "growth": _growth,
+        "neighbour": _neighbour,
+        "cold": _cold,
+    }
+    tables = {name: make(results[name]) for name, make in makers.items() if name in results}
+    return {"bars": [bars]} | tables if (bars := _bars(results)).rows else tables
+
+
+def disagreements(results: Section) -> list[str]:
+    """Where a peer did not reach our loss or our outputs, in words; then the times do not compare."""
+    found = []
+    for name, what, tolerance in (("epochs", "loss", LOSS_TOLERANCE), ("predictions", "mean output", OUTPUT_TOLERANCE)):
+        for pair in results.get(name, {}).get("pairs", ()):
+            if not _agree(pair, tolerance):
+                ours, theirs = pair["ours"]["loss"], pair["theirs"]["loss"]
+                place = f"{pair['workload']}, {pair['threads']} threads, {_title(pair['peer'])}"
+                found.append(f"{place}: {what} {theirs:.6g}, ours {ours:.6g}")
+    return list(dict.fromkeys(found))
+
+
+def left_out(section: Section) -> list[str]:
+    """What could not be measured, and why, in words."""
+    skipped = [
+        ", ".join(f"{_title(str(value)) if key in ('peer', 'contestant') else value}" for key, value in skip.items())
+        for skip in section.get("skipped", ())
+    ]
+    return [f"{title}: {reason}" for title, reason in section.get("absent", {}).items()] + skipped
+
+
+def ratios(pairs: Iterable[Section], key: str = "seconds") -> list[float]:
+    """Our figure over the peer's, one a pair."""
+    return [pair["ours"][key] / pair["theirs"][key] for pair in pairs]
+
+
+def by_place(section: Section) -> dict[tuple[str, int, str], list[Section]]:
+    """Pairs by workload, threads and peer, in the order measured."""
+    found: dict[tuple[str, int, str], list[Section]] = {}
+    for pair in section["pairs"]:
+        found.setdefault((pair["workload"], pair["threads"], pair["peer"]), []).append(pair)
+    return found
+
+
+def _training(section: Section) -> list[Table]:
+    tables = []
+    for name, described in section["workloads"].items():
+        workload = Workload.from_dict(described)
+        rows = []
+        for (place, threads, peer), pairs in by_place(section).items():
+            if place != name:
+                continue
+            ours, theirs = ([workload.in_unit(pair[who]["seconds"]) for pair in pairs] for who in ("ours", "theirs"))
+            same = "same" if all(_agree(pair, LOSS_TOLERANCE) for pair in pairs) else "**differs**"
+            rows.append(
+                (_title(peer), str(threads), spread(ours), spread(theirs), f"**{spread(ratios(pairs))}**", same)
+            )
+        columns = ("peer", "threads", f"ours, {workload.unit}", f"peer, {workload.unit}", "ours / peer", "loss")
+        tables.append(Table(workload.title, columns, rows))
+    return tables
+
+
+def _starts(section: Section) -> Table:
+    """What comes before full speed, and the memory, with all threads."""
+    most = max((pair["threads"] for pair in section["pairs"]), default=0)
+    measured: dict[tuple[str, str], list[Section]] = {}
+    for pair in section["pairs"]:
+        if pair["threads"] == most:
+            for name, run in ((OURS.name, pair["ours"]), (pair["peer"], pair["theirs"])):
+                measured.setdefault((pair["workload"], name), []).append(run)
+    rows = []
+    for (workload, name), runs in measured.items():
+        figures = [[run[key] for run in runs] for key in ("import_seconds", "prepare_seconds", "first_seconds")]
+        memory = statistics.median(run["peak_bytes"] for run in runs) / 1e6
+        rows.append((workload, _title(name), *map(spread, figures), f"{memory:.0f}"))
+    columns = ("work", "who", "import, s", "model and data, s", "compiling and first touch, s", "peak memory, MB")
+    return Table(f"Before full speed, {most} threads", columns, rows)
+
+
+def _predictions(section: Section) -> list[Table]:
+    rows = []
+    for (name, threads, peer), pairs in by_place(section).items():
+        ours, theirs = ([1e6 * pair[who]["seconds"] for pair in pairs] for who in ("ours", "theirs"))
+        rates = [[pair[who]["images_per_second"] / 1e3 for pair in pairs] for who in ("ours", "theirs")]
+        speed_up = [a / b for a, b in zip(*rates, strict=True)]
+        same = "same" if all(_agree(pair, OUTPUT_TOLERANCE) for pair in pairs) else "**differ**"
+        one = (spread(ours), spread(theirs), f"**{spread(ratios(pairs))}**")
+        rows.append((name, _title(peer), str(threads), *one, *map(spread, rates), f"**{spread(speed_up)}**", same))
+    one = ("one image: ours, µs", "peer, µs", "ours / peer")
+    many = ("10,000: ours, thousand a second", "peer", "ours / peer (more is better)")
+    return [Table("Prediction", ("network", "peer", "threads", *one, *many, "outputs"), rows)]
+
+
+def _growth(section: Section) -> list[Table]:
+    tables = []
+    for axis, points in groupby(section["points"], key=lambda point: point["axis"]):
+        measured: dict[int, dict[str, list[float]]] = {}
+        for point in points:
+            measured.setdefault(point["value"], {})[point["contestant"]] = point["seconds"]
+        names = list(dict.fromkeys(name for row in measured.values() for name in row))
+        rows = [
+            (f"{value:,}", *(spread(row[name]) if name in row else "" for name in names))
+            for value, row in measured.items()
+        ]
+        tables.append(Table(GROWTH_TITLES[axis], (axis, *(f"{_title(name)}, s an epoch" for name in names)), rows))
+    return tables
+
+
+GROWTH_TITLES = {
+    "batch": "784-128-10 by batch size",
+    "width": "784-h-10 at batch 64, by width h",
+    "threads": "784-512-10 at batch 64, by threads",
+    "examples": "784-128-10 at batch 64, by examples",
+}
+
+
+def _neighbour(section: Section) -> list[Table]:
+    rows = []
+    for name in dict.fromkeys(run["contestant"] for run in section["runs"]):
+        runs = [run for run in section["runs"] if run["contestant"] == name]
+        idle, busy = ([run[key] for run in runs] for key in ("idle", "busy"))
+        rows.append((_title(name), spread(idle), spread(busy), f"**{spread(_slowdowns(section, name))}**"))
+    title = f"{section['workload']['title']}, {section['threads']} threads, beside a process that counts on every core"
+    return [Table(title, ("who", "idle, s an epoch", "busy, s an epoch", "busy / idle"), rows)]
+
+
+def _slowdowns(section: Section, name: str) -> list[float]:
+    return [run["busy"] / run["idle"] for run in section["runs"] if run["contestant"] == name]
+
+
+def _cold(section: Section) -> list[Table]:
+    pairs = [run for run in section["runs"] if "theirs" in run]
+    seconds, memory = (
+        [[run[who][key] for run in pairs] for who in ("ours", "theirs")] for key in ("seconds", "peak_bytes")
+    )
+    ours = [run["ours"]["seconds"] for run in section["runs"]]
+    rows = [
+        (
+            "`handgrad train mlp --epochs 1`",
+            spread(ours),
+            spread([run["ours"]["peak_bytes"] / 1e6 for run in section["runs"]]),
+        )
+    ]
+    if pairs:
+        rows.append(("the same as a PyTorch script", spread(seconds[1]), spread([value / 1e6 for value in memory[1]])))
+        rows.append(("ours / PyTorch's", f"**{spread(ratios(pairs))}**", f"**{spread(ratios(pairs, 'peak_bytes'))}**"))
+    first = section["first"]
+    rows.append(
+        (
+            "ours, the very first time: kernels are compiled",
+            f"{first['seconds']:.3g}",
+            f"{first['peak_bytes'] / 1e6:.3g}",
+        )
+    )
+    title = f"A whole process, {section['threads']} threads"
+    return [Table(title, ("process", "seconds", "peak memory, MB"), rows)]
+
+
+def _bars(results: Section) -> Table:
+    """Every ratio that the project has set itself, and whether its median keeps it."""
+    rows = []
+    if "epochs" in results:
+        section = results["epochs"]
+        for (name, threads, peer), pairs in by_place(section).items():
+            bar = section["workloads"][name]["bars"].get(peer)
+            if bar is not None:
+                what = f"{section['workloads'][name]['title']}: time / {_title(peer)}'s"
+                rows.append(_judged(what, threads, ratios(pairs), bar))
+    if "neighbour" in results:
+        section = results["neighbour"]
+        rows.append(
+            _judged(
+                "an epoch beside a busy neighbour / idle", section["threads"], _slowdowns(section, OURS.name), BUSY_BAR
+            )
+        )
+    if "cold" in results and (pairs := [run for run in results["cold"]["runs"] if "theirs" in run]):
+        what = "peak memory of a whole process / PyTorch's"
+        rows.append(_judged(what, results["cold"]["threads"], ratios(pairs, "peak_bytes"), MEMORY_BAR))
+    return Table("The bars", ("what", "threads", "measured", "at most", "verdict"), rows)
+
+
+def _judged(what: str, threads: int, measured: Sequence[float], bar: float) -> tuple[str, ...]:
+    verdict = "kept" if statistics.median(measured) <= bar else "**missed**"
+    return what, str(threads), spread(measured), f"{bar:g}", verdict
+
+
+def spread(values: Sequence[float]) -> str:
+    """Median, and minimum to maximum where there are several.
+
+    >>> spread([0.2, 0.1234, 0.3]), spread([1234.5])
+    ('0.2 (0.123–0.3)', '1,234')
+    """
+    median = _short(statistics.median(values))
+    return median if len(values) == 1 else f"{median} ({_short(min(values))}–{_short(max(values))})"
+
+
+def _short(value: float) -> str:
+    """Three digits, without an exponent."""
+    return (
+        f"{value:,.0f}"
+        if abs(value) >= 1000
+        else f"{value:.3g}"
+        if abs(value) >= 0.001 or not value
+        else f"{value:.4f}"
+    )
+
+
+def _agree(pair: Section, tolerance: float) -> bool:
+    ours, theirs = pair["ours"]["loss"], pair["theirs"]["loss"]
+    return bool(abs(theirs - ours) <= tolerance * abs(ours))  # False for NaN
+
+
+def _title(name: str) -> str:
+    return OURS.title if name == OURS.name else PEERS[name].title

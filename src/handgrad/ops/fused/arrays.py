@@ -1,0 +1,191 @@
+"""Making and combining arrays."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from handgrad.errors import ArgumentError
+from handgrad.ops.fused.native import floats, integers, kernel, real, small_integers
+from handgrad.ops.fused.recorder import NotTraceable, Recorder, Value, Written, require_shape, row_size
+from handgrad.ops.interface import Array, Shape
+
+_f = np.float32
+
+
+@kernel
+def fill(words, begin, end, scratch):
+    """One number everywhere."""
+    y, size, value = floats(words[0]), words[1], _f(real(words[2]))
+    for i in range(begin * size, end * size):
+        y[i] = value
+
+
+@kernel
+def affine(words, begin, end, scratch):
+    """scale·x + shift."""
+    x, y, size, scale, shift = floats(words[0]), floats(words[1]), words[2], _f(real(words[3])), _f(real(words[4]))
+    for i in range(begin * size, end * size):
+        y[i] = x[i] * scale + shift
+
+
+@kernel
+def add(words, begin, end, scratch):
+    """x + y."""
+    x, y, z, size = floats(words[0]), floats(words[1]), floats(words[2]), words[3]
+    for i in range(begin * size, end * size):
+        z[i] = x[i] + y[i]
+
+
+@kernel
+def multiply(words, begin, end, scratch):
+    """x·y, element by element."""
+    x, y, z, size = floats(words[0]), floats(words[1]), floats(words[2]), words[3]
+    for i in range(begin * size, end * size):
+        z[i] = x[i] * y[i]
+
+
+@kernel
+def one_hot(words, begin, end, scratch):
+    """Rows of zeros with a single one. A label outside [0, classes) gives a row of NaN, which the loss reports."""
+    labels, y, classes = integers(words[0]), floats(words[1]), words[2]
+    for row in range(begin, end):
+        label = labels[row]
+        blank = _f(0) if 0 <= label < classes else _f(np.nan)
+        for column in range(classes):
+            y[row * classes + column] = _f(1) if column == label else blank
+
+
+@kernel
+def gather(words, begin, end, scratch):
+    """(source[index] − shift)·factor, row by row; source is uint8 or float32, and a column of ones may follow."""
+    index, y, size, width = integers(words[1]), floats(words[2]), words[3], words[4]
+    shift, factor, is_bytes, rows = _f(real(words[5])), _f(real(words[6])), words[7], words[8]
+    for row in range(begin, end):
+        start, place = index[row] * size, row * width
+        if not 0 <= index[row] < rows:  # NaN, which the loss reports
+            for i in range(width):
+                y[place + i] = _f(np.nan)
+            continue
+        if is_bytes:
+            pixels = small_integers(words[0] + start)
+            for i in range(size):
+                y[place + i] = (_f(pixels[i]) - shift) * factor
+        else:
+            numbers = floats(words[0] + 4 * start)
+            for i in range(size):
+                y[place + i] = (numbers[i] - shift) * factor
+        for i in range(size, width):
+            y[place + i] = _f(1)
+
+
+@kernel
+def channels_first(words, begin, end, scratch):
+    """Rows (C, P) from rows (P, C): an image as a reader of its shape would list it."""
+    channels, pixels = words[2], words[3]
+    for row in range(begin, end):
+        x, y = floats(words[0] + 4 * row * channels * pixels), floats(words[1] + 4 * row * channels * pixels)
+        for channel in range(channels):
+            for pixel in range(pixels):
+                y[channel * pixels + pixel] = x[pixel * channels + channel]
+
+
+class ArrayOps(Recorder):
+    """Making and combining arrays, recorded."""
+
+    def asarray(self, values: Any, dtype: str | None = None) -> Value:
+        value = self.value(values, dtype=None)
+        if dtype and value.dtype != np.dtype(dtype):
+            raise NotTraceable(f"{value.dtype} is turned into {dtype}")
+        return value
+
+    def to_numpy(self, x: Array) -> Any:
+        raise NotTraceable("an array is read back")
+
+    def zeros(self, shape: Shape, dtype: str) -> Value:
+        if dtype != "float32":
+            raise NotTraceable(f"an array of {dtype} is made")
+        return self._filled(shape, 0.0)
+
+    def full(self, shape: Shape, value: float, like: Array) -> Value:
+        return self._filled(shape, value)
+
+    def _filled(self, shape: Shape, value: float) -> Value:
+        y = self.new(shape)
+        rows = shape[0] if shape else 1
+        self.emit(fill, Written(y), y.size // max(1, rows), float(value), items=rows, by_rows=True)
+        return y
+
+    def cast(self, x: Array, like: Array) -> Value:
+        return self.value(x)
+
+    def reshape(self, x: Array, shape: Shape) -> Value:
+        x = self.value(x)
+        shape = tuple(shape)
+        if math.prod(shape) != x.size:
+            raise ArgumentError("shape", shape, f"{x.size} elements")
+        if _same_order(x.shape, shape):
+            return Value(shape, x.dtype, x.block, x.offset)
+        channels, pixels = _channels_and_pixels(x.shape if x.ndim == 4 else shape)
+        y = self.new(shape)
+        inner, outer, image = (channels, pixels, x) if x.ndim == 4 else (pixels, channels, y)
+        self.rowwise(channels_first, x, Written(y), inner, outer, like=image)
+        return y
+
+    def permute(self, x: Array, axes: Shape) -> Value:
+        raise NotTraceable("axes are exchanged")
+
+    def add(self, x: Array, y: Array) -> Value:
+        return self._combine(add, x, y)
+
+    def multiply(self, x: Array, y: Array) -> Value:
+        return self._combine(multiply, x, y)
+
+    def _combine(self, kernel: Any, x: Array, y: Array) -> Value:
+        x, y = self.value(x), self.value(y)
+        require_shape(x.shape, y)
+        z = self.new(x.shape)
+        self.rowwise(kernel, x, y, Written(z), row_size(x), like=x)
+        return z
+
+    def affine(self, x: Array, scale: float, shift: float) -> Value:
+        x = self.value(x)
+        y = self.new(x.shape)
+        self.rowwise(affine, x, Written(y), row_size(x), float(scale), float(shift), like=x)
+        return y
+
+    def one_hot(self, labels: Array, classes: int, like: Array) -> Value:
+        labels = self.value(labels, dtype=np.int64)
+        require_shape(labels.shape[:1], labels)
+        y = self.new((labels.shape[0], classes))
+        self.rowwise(one_hot, labels, Written(y), classes, like=y)
+        return y
+
+    def take(self, source: Array, index: Array, shift: float, factor: float, shape: Shape) -> Value:
+        if isinstance(source, Value):
+            raise NotTraceable("examples that are not part of the state")
+        source, index = self.value(source, dtype=None), self.value(index, dtype=np.int64)
+        require_shape(index.shape[:1], index)
+        y = self.new((index.shape[0], *shape))
+        if source.dtype not in (np.uint8, np.float32) or row_size(y) - row_size(source) not in (0, 1):
+            raise NotTraceable(f"examples of {source.dtype} and shape {source.shape[1:]} become {shape}")
+        is_bytes = int(source.dtype == np.uint8)
+        settings = (row_size(source), row_size(y), float(shift), float(factor), is_bytes, source.shape[0])
+        self.rowwise(gather, source, index, Written(y), *settings, like=y)
+        return y
+
+
+def _same_order(old: Shape, new: Shape) -> bool:
+    """Whether both shapes list the elements in the order in which they lie in memory."""
+    if len(old) != 4 and len(new) != 4:
+        return True
+    if len(old) == 4 and len(new) == 4:
+        if old != new:
+            raise NotTraceable("an image takes another shape")
+        return True
+    channels, pixels = _channels_and_pixels(old if len(old) == 4 else new)
+    return channels == 1 or pixels == 1
+
+
+def _channels_and_pixels(image: Shape) -> tuple[int, int]:
+    return image[1], image[2] * image[3]

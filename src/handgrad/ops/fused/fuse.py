@@ -1,0 +1,170 @@
+"""Plain gradient descent folded into the products that make the gradient.
+
+As recorded, a gradient is written, read for its norm, and read again for the update. Where nothing else wants it, each
+of its tiles can be squared and subtracted from the weights while it is still in registers. At 784-1024-10 and batch 16
+this took 120 of 600 µs off a step. The update then comes before the norm is known, so what guards it is a bound: a
+gradient is finite if the largest |x| times the largest |ȳ| times the number of examples is.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from handgrad.ops.fused.linear import (
+    weight_gradient_by_columns,
+    weight_gradient_by_rows,
+    weight_step_by_columns,
+    weight_step_by_rows,
+)
+from handgrad.ops.fused.native import floats, integers, integers32, kernel
+from handgrad.ops.fused.optimizers import PIECE, OptimizerOps, root_of_sum, sgd, squares
+from handgrad.ops.fused.recorder import Instruction, Value, Written
+
+_f = np.float32
+_STEPS = {weight_gradient_by_rows: weight_step_by_rows, weight_gradient_by_columns: weight_step_by_columns}
+_LARGEST = 1e38  # with room to float32's 3.4e38
+
+
+@kernel
+def peaks(words, begin, end, scratch):
+    """The largest |x| of each row, as its bits, which have the same order; NaN is above infinity."""
+    bits, out, size = integers32(words[0]), integers32(words[1]), words[2]
+    for row in range(begin, end):
+        largest = np.int32(0)
+        for i in range(row * size, (row + 1) * size):
+            magnitude = bits[i] & np.int32(0x7FFFFFFF)
+            largest = max(largest, magnitude)
+        out[row] = largest
+
+
+@kernel
+def is_bounded(words, begin, end, scratch):
+    """1 if all before was well, and rows · max|x| · max|ȳ| is a float32 number."""
+    x, dy, rows = floats(words[0]), floats(words[1]), words[3]
+    largest_x, largest_dy = _f(0), _f(0)
+    ok = words[2] == 0 or integers(words[2])[0] != 0
+    for row in range(rows):
+        ok = ok and x[row] < np.inf and dy[row] < np.inf  # a NaN is not below anything
+        largest_x, largest_dy = max(largest_x, x[row]), max(largest_dy, dy[row])
+    integers(words[4])[0] = 1 if ok and float(largest_x) * float(largest_dy) * rows < _LARGEST else 0
+
+
+def fuse_updates(recorder: OptimizerOps) -> None:
+    """Fold the update into the weights' gradients, where nothing but a norm reads those."""
+    update = _only(recorder.instructions, sgd)
+    if update is None:
+        return
+    gradient, norm = update.arguments[1], _only(recorder.instructions, squares)
+    assert isinstance(gradient, Value)
+    inside = [i for i in recorder.instructions if _overlaps(i, gradient)]
+    products = [i for i in inside if i.kernel in _STEPS]
+    readers = [i for i in inside if any(value.block is gradient.block for value in i.reads)]
+    if norm is None or not products or set(readers) != {update, norm}:
+        return
+    _Fusion(recorder, update, norm, products).apply()
+
+
+class _Fusion:
+    """The parts of one recorded step that are rearranged."""
+
+    def __init__(
+        self, recorder: OptimizerOps, update: Instruction, norm: Instruction, products: Sequence[Instruction]
+    ) -> None:
+        self.recorder, self.update, self.norm, self.products = recorder, update, norm, products
+        self.old = recorder.instructions
+        self.weight = update.writes[0]
+        _, gradient, self.guard, self.rate, self.decay, _ = update.arguments
+        assert isinstance(gradient, Value)
+        self.gradient = gradient
+        self.rest = list(self._without_products())
+        blocks = [product.items for product in products] + [-(-part.size // PIECE) for part in self.rest]
+        self.sums = recorder.new((sum(blocks),), np.float64)
+        ends = np.cumsum(blocks)
+        self.parts = [self._part(int(end) - count, count) for end, count in zip(ends, blocks, strict=True)]
+
+    def apply(self) -> None:
+        """Write the instructions anew."""
+        recorder = self.recorder
+        recorder.instructions = []
+        for instruction in self.old:
+            if instruction is self.norm:
+                self._step_along_products()
+            elif instruction is self.update:
+                self._step_along_rest()
+            elif instruction.kernel is root_of_sum and instruction.reads[0] is self.norm.writes[0]:
+                written = instruction.arguments[1]
+                recorder.emit(root_of_sum, self.sums, written, self.sums.size, items=1, by_rows=True)
+            elif instruction not in self.products:
+                recorder.instructions.append(instruction)
+
+    def _step_along_products(self) -> None:
+        """Where the norm of the gradient was taken: the bounds, the fused steps, and the norm of the rest."""
+        guard = self._guard_of_loss()
+        for product in self.products:
+            guard = self._bounded(product, guard)
+        for product, sums in zip(self.products, self.parts, strict=False):
+            x, dy, written, inputs, outputs, rows = product.arguments
+            assert isinstance(written, Written)
+            weight = self._twin(written.value)
+            self.recorder.emit(
+                _STEPS[product.kernel], x, dy, Written(weight, also_read=True), inputs, outputs, rows,
+                Written(sums), guard, self.rate, self.decay, items=product.items, flops=product.flops,
+            )  # fmt: skip
+        for part, sums in zip(self.rest, self.parts[len(self.products) :], strict=True):
+            self.recorder.emit(squares, part, Written(sums), part.size, items=sums.size)
+
+    def _step_along_rest(self) -> None:
+        """Where the update was: the parameters whose gradient was not folded in, such as biases."""
+        for part in self.rest:
+            weight = Written(self._twin(part), also_read=True)
+            arguments = (weight, part, self.guard, self.rate, self.decay, part.size)
+            self.recorder.emit(sgd, *arguments, items=-(-part.size // PIECE))
+
+    def _guard_of_loss(self) -> Value | None:
+        """What guarded the step before the norm was checked."""
+        check = next(i for i in self.old if self.guard in i.writes)
+        previous = check.arguments[1]
+        assert previous is None or isinstance(previous, Value)
+        return previous
+
+    def _bounded(self, product: Instruction, guard: Value | None) -> Value:
+        """Record the check that a product cannot overflow."""
+        x, dy, rows = product.reads[0], product.reads[1], product.arguments[5]
+        assert isinstance(rows, int)
+        highest = []
+        for value in (x, dy):
+            bits = self.recorder.new((int(rows),))
+            self.recorder.emit(peaks, value, Written(bits), value.size // rows, items=rows, by_rows=True)
+            highest.append(bits)
+        ok = self.recorder.new((), np.int64)
+        self.recorder.emit(is_bounded, *highest, guard, rows, Written(ok), items=1, by_rows=True)
+        return ok
+
+    def _without_products(self) -> Iterator[Value]:
+        """The stretches of the gradient that no product writes."""
+        start = self.gradient.offset
+        for value in sorted((product.writes[0] for product in self.products), key=lambda value: value.offset):
+            if value.offset > start:
+                yield Value(((value.offset - start) // 4,), value.dtype, value.block, start)
+            start = value.end
+        if start < self.gradient.end:
+            yield Value(((self.gradient.end - start) // 4,), self.gradient.dtype, self.gradient.block, start)
+
+    def _twin(self, gradient: Value) -> Value:
+        """The weights whose gradient this is."""
+        offset = self.weight.offset + gradient.offset - self.gradient.offset
+        return Value(gradient.shape, gradient.dtype, self.weight.block, offset)
+
+    def _part(self, first: int, count: int) -> Value:
+        """Some of the sums of squares."""
+        return Value((count,), self.sums.dtype, self.sums.block, 8 * first)
+
+
+def _only(instructions: Sequence[Instruction], wanted: object) -> Instruction | None:
+    """The one instruction of a kernel; None if there is none, or several."""
+    found = [i for i in instructions if i.kernel is wanted]
+    return found[0] if len(found) == 1 else None
+
+
+def _overlaps(instruction: Instruction, gradient: Value) -> bool:
+    return any(value.block is gradient.block for value in (*instruction.reads, *instruction.writes))

@@ -1,0 +1,206 @@
+"""Kernels: functions of raw memory that Numba compiles when they are first needed, and that are kept on disk.
+
+A kernel is called with the address of its arguments, one 64-bit word each, and a range of the items it works on. It has
+no Python objects, so that any thread can run it at any time. The words are addresses, sizes, or numbers (`real`).
+
+Machine code that is on disk is loaded without Numba, whose import alone takes a quarter of a second. So nothing here
+touches Numba until something has to be compiled: decorated functions and intrinsics are `Deferred`.
+"""
+
+import ctypes
+import hashlib
+import importlib
+import os
+import tempfile
+from collections.abc import Callable
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import llvmlite.binding as llvm
+from llvmlite import ir
+
+from handgrad.files import write_atomically
+
+#: A kernel's arguments: the address of its words, first item, one past the last item, scratch memory of its thread.
+SIGNATURE = "void(CPointer(int64), int64, int64, int64)"
+
+#: What compiled code refers to on its way to a Python exception, which no kernel takes.
+_NEVER_CALLED = (
+    "NRT_Free",
+    "numba_do_raise",
+    "numba_gil_ensure",
+    "numba_gil_release",
+    "numba_runtime_build_excinfo_struct",
+    "numba_unpickle",
+)
+
+
+class LazyModule:
+    """A module that is imported when something of it is asked for.
+
+    Args:
+        name: its full name.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(importlib.import_module(self._name), name)
+
+
+numba = LazyModule("numba")
+types = LazyModule("numba.types")
+cgutils = LazyModule("numba.core.cgutils")
+
+
+class Deferred:
+    """Something that kernels call, made for Numba only when a kernel that calls it is compiled.
+
+    Args:
+        make: makes a Numba function, intrinsic or type.
+    """
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+
+    @cached_property
+    def _numba_type_(self) -> Any:
+        """Where Numba looks for the type of an object it does not know."""
+        self._made = self._make()  # its type holds it only weakly
+        context = importlib.import_module("numba.core.registry").cpu_target.typing_context
+        context.refresh()
+        return context.resolve_value_type(self._made)
+
+
+def helper(function: Callable[..., Any] | None = None, *, reorder: bool = False) -> Any:
+    """Decorate a function that kernels call; it is compiled into each of them.
+
+    Args:
+        function: what is decorated.
+        reorder: whether its sums may be split into one for each lane, in the same way at every call.
+    """
+    if function is None:
+        return lambda function: helper(function, reorder=reorder)
+    fastmath = {"reassoc"} if reorder else False
+    return Deferred(lambda: numba.njit(error_model="numpy", fastmath=fastmath)(function))
+
+
+def intrinsic(function: Callable[..., Any] | None = None, *, prefer_literal: bool = False) -> Any:
+    """Decorate a function that emits machine operations, as `numba.extending.intrinsic` does."""
+    if function is None:
+        return lambda function: intrinsic(function, prefer_literal=prefer_literal)
+    extending = LazyModule("numba.extending")
+    return Deferred(lambda: extending.intrinsic(prefer_literal=prefer_literal)(function))
+
+
+#: Inside a helper, `literally(n)` makes n a constant of the compiled code, and every n a version of its own.
+literally = Deferred(lambda: numba.literally)
+
+
+class Native:
+    """A function of numbers and addresses, compiled on first use.
+
+    Args:
+        function: in the part of Python that Numba compiles. The numbers it closes over are part of its identity.
+        signature: its C types.
+    """
+
+    def __init__(self, function: Callable[..., Any], signature: str) -> None:
+        closure = [cell.cell_contents for cell in function.__closure__ or ()]
+        variant = [str(value) for value in closure if isinstance(value, int)]
+        self.name = function.__name__
+        self._file = "-".join([function.__module__.rpartition(".")[2], self.name, *variant]) + ".o"
+        self._function = function
+        self._signature = signature
+
+    @cached_property
+    def address(self) -> int:
+        """Where its machine code lies."""
+        path = cache_folder() / self._file
+        if not path.exists():
+            write_atomically(path, self._compile())
+        symbol, _, code = path.read_bytes().partition(b"\n")
+        return _load(symbol.decode(), code)
+
+    def _compile(self) -> bytes:
+        """The name of the function in the machine code, a new line, and the machine code as an object file."""
+        compiled = numba.cfunc(self._signature, error_model="numpy")(self._function)
+        library = compiled._library
+        code = library.codegen._tm.emit_object(library._final_module)
+        return b"%s\n%s" % (compiled._wrapper_name.encode(), code)
+
+    def __repr__(self) -> str:
+        return f"Native({self.name})"
+
+
+def kernel(function: Callable[..., None]) -> Native:
+    """Decorate a kernel: a function of (words, begin, end, scratch)."""
+    return Native(function, SIGNATURE)
+
+
+@cache
+def cache_folder() -> Path:
+    """Where machine code is kept: a place of its own for each processor, compiler and state of these sources."""
+    state = hashlib.sha256(f"{llvmlite.__version__} {llvm.get_host_cpu_name()}".encode())
+    state.update(llvm.get_host_cpu_features().flatten().encode())
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        state.update(source.read_bytes())
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = root / "handgrad" / f"kernels-{state.hexdigest()[:16]}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:  # a home that cannot be written to: compiled anew in every process
+        return Path(tempfile.mkdtemp(prefix="handgrad-kernels-"))
+    return folder
+
+
+@cache
+def _engine() -> Any:
+    """What loads machine code into the process."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    abort = ctypes.cast(ctypes.pythonapi.Py_FatalError, ctypes.c_void_p).value
+    for name in _NEVER_CALLED:
+        if not llvm.address_of_symbol(name):
+            llvm.add_symbol(name, abort)
+    machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
+    return llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+
+
+def _load(symbol: str, code: bytes) -> int:
+    """The address of a function of an object file."""
+    _engine().add_object_file(llvm.ObjectFileRef.from_data(code))
+    _engine().finalize_object()
+    return int(_engine().get_function_address(symbol))
+
+
+@intrinsic
+def real(typing: Any, word: Any) -> Any:
+    """The float64 number whose bits are in a word."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], ir.DoubleType())
+
+    return types.float64(types.int64), emit
+
+
+def _memory(element: str) -> Any:
+    @intrinsic
+    def pointer(typing: Any, address: Any) -> Any:
+        def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
+
+        return types.CPointer(getattr(types, element))(types.intp), emit
+
+    return pointer
+
+
+#: Memory at an address, as something that can be indexed.
+floats = _memory("float32")
+doubles = _memory("float64")
+integers = _memory("int64")
+integers32 = _memory("int32")
+small_integers = _memory("uint8")

@@ -1,0 +1,247 @@
+"""One pool of threads that run a program together, each its share of every instruction.
+
+A program is a table of 64-bit words, a row an instruction. All threads go through the whole table; where a row asks for
+it, they wait for each other first. The waiting is a short spin and then a yield, so that a busy neighbour slows us down
+but does not stop us. A thread that finds nothing to do for a while goes to sleep in Python.
+"""
+
+import atexit
+import ctypes
+import os
+import platform
+import sys
+import threading
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+
+from handgrad.ops.cores import threads
+from handgrad.ops.fused.native import Deferred, Native, cgutils, helper, integers, intrinsic, types
+
+# The words of a row, before the kernel's own.
+KERNEL, ITEMS, WAIT, GROUP, CHUNK, FIRST_ARGUMENT = range(6)
+ROW_WORDS = 32
+
+# The words of the control block, each on a cache line of its own: threads spin on some while others write.
+_LINE = 16
+_GENERATION, _ARRIVED, _BASE, _PROGRAM, _ROWS, _WORKERS, _SCRATCH, _ASLEEP = (i * _LINE for i in range(8))
+
+_SPINS = 4000  # waiting loops before a thread gives its core away: some tens of microseconds
+_YIELDS = 2000  # and then before it goes to sleep: some milliseconds
+SCRATCH_BYTES = 1 << 20  # of every thread
+
+_YIELD = "SwitchToThread" if sys.platform == "win32" else "sched_yield"
+_yield_core = Deferred(lambda: types.ExternalFunction(_YIELD, types.int32()))
+_ON_X86 = platform.machine() in ("x86_64", "AMD64")
+
+
+def _atomic(operation: str) -> Any:
+    """Load, store or add that all threads see in one order; returns the word, for add the one before."""
+
+    @intrinsic
+    def perform(typing: Any, words: Any, index: Any, value: Any) -> Any:
+        def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            place = builder.gep(arguments[0], [arguments[1]], source_etype=ir.IntType(64))
+            if operation == "load":
+                return builder.load_atomic(place, "seq_cst", 8, typ=ir.IntType(64))
+            if operation == "store":
+                builder.store_atomic(arguments[2], place, "seq_cst", 8)
+                return arguments[2]
+            return builder.atomic_rmw("add", place, arguments[2], "seq_cst")
+
+        return types.int64(types.CPointer(types.int64), types.int64, types.int64), emit
+
+    return perform
+
+
+_load, _store, _add = (_atomic(operation) for operation in ("load", "store", "add"))
+
+
+@intrinsic
+def _call(typing: Any, address: Any, words: Any, begin: Any, end: Any, scratch: Any) -> Any:
+    """Call the kernel at an address."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        word = ir.IntType(64)
+        kind = ir.FunctionType(ir.VoidType(), [word, word, word, word])  # an address is passed as a word is
+        builder.call(builder.inttoptr(arguments[0], kind.as_pointer()), arguments[1:])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64, types.int64, types.int64), emit
+
+
+@intrinsic
+def _pause(typing: Any) -> Any:
+    """Tell the processor that this is a waiting loop."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        if _ON_X86:
+            kind = ir.FunctionType(ir.VoidType(), [])
+            builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.sse2.pause"), [])
+        return context.get_dummy_value()
+
+    return types.void(), emit
+
+
+@helper
+def _wait(control, arrivals):
+    """Until as many arrivals have been counted since the pool began; the caller's is counted first."""
+    _add(control, _ARRIVED, 1)
+    spins = 0
+    while _load(control, _ARRIVED, 0) < arrivals:
+        spins += 1
+        if spins < _SPINS:
+            _pause()
+        else:
+            _yield_core()
+
+
+@helper
+def _work(control, program, rows, worker, workers):
+    """One thread's way through a program. Rows of one group run chunk by chunk, while their data is in the cache."""
+    scratch = control[_SCRATCH] + worker * SCRATCH_BYTES
+    arrivals = control[_BASE]
+    index = 0
+    while index < rows:
+        words = integers(program + 8 * ROW_WORDS * index)
+        if words[WAIT] != 0 and workers > 1:
+            arrivals += workers
+            _wait(control, arrivals)
+        last = words[ITEMS] * (worker + 1) // workers
+        for begin in range(words[ITEMS] * worker // workers, last, words[CHUNK]):
+            end = min(begin + words[CHUNK], last)
+            for member in range(words[GROUP]):
+                place = program + 8 * ROW_WORDS * (index + member)
+                _call(integers(place)[KERNEL], place + 8 * FIRST_ARGUMENT, begin, end, scratch)
+        index += words[GROUP]
+    if workers > 1:
+        _wait(control, arrivals + workers)
+
+
+def _launch(control, program, rows, workers):
+    """Run a program on all threads; 0, or the number that must be woken before `_resume`, which then runs it."""
+    if workers == 1:
+        _work(control, program, rows, 0, 1)
+        return 0
+    control[_PROGRAM], control[_ROWS], control[_WORKERS] = program, rows, workers
+    control[_BASE] = _load(control, _ARRIVED, 0)
+    _add(control, _GENERATION, 1)
+    asleep = 0
+    for worker in range(1, workers):
+        asleep += _load(control, _ASLEEP + worker, 0)
+    if asleep == 0:
+        _work(control, program, rows, 0, workers)
+    return asleep
+
+
+def _resume(control, program, rows, workers):
+    """The first thread's share, after the others have been woken."""
+    _work(control, program, rows, 0, workers)
+    return 0
+
+
+def _serve(control, worker, seen, unused):
+    """What every other thread does: wait for the next program and work on it, until idle or told to stop.
+
+    Returns the last generation seen, or −1 to stop.
+    """
+    while True:
+        idle = 0
+        while _load(control, _GENERATION, 0) == seen:
+            idle += 1
+            if idle < _SPINS:
+                _pause()
+            elif idle < _SPINS + _YIELDS:
+                _yield_core()
+            else:
+                _store(control, _ASLEEP + worker, 1)
+                if _load(control, _GENERATION, 0) == seen:
+                    return seen
+                _store(control, _ASLEEP + worker, 0)
+        seen += 1
+        if control[_WORKERS] == 0:
+            return -1
+        _work(control, control[_PROGRAM], control[_ROWS], worker, control[_WORKERS])
+
+
+_ENTRY = "int64(CPointer(int64), int64, int64, int64)"
+_C_ENTRY = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 4)  # releases Python's lock while it runs
+
+
+@cache
+def _entry(function: Callable[..., int]) -> Callable[..., int]:
+    return _C_ENTRY(Native(function, _ENTRY).address)
+
+
+def shared_pool() -> "Pool":
+    """The pool of this process."""
+    return _pool(threads(), os.getpid())
+
+
+@cache
+def _pool(threads: int, process: int) -> "Pool":
+    """One pool a process: a fork has the memory of its parent's threads, but not the threads."""
+    pool = Pool(threads)
+    atexit.register(pool.close)
+    return pool
+
+
+class Pool:
+    """Threads that run programs together; the calling thread is one of them.
+
+    Args:
+        threads: how many, at least 1.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self._control = np.zeros(8 * _LINE + threads, np.int64)
+        self._scratch = np.empty(SCRATCH_BYTES * threads + 64, np.uint8)
+        self._control[_SCRATCH] = -(-self._scratch.ctypes.data // 64) * 64  # on a cache line
+        self._address = self._control.ctypes.data
+        self._launch, self._resume, self._serve = (_entry(f) for f in (_launch, _resume, _serve))
+        self._lock = threading.Lock()
+        self._awake = [threading.Event() for _ in range(threads)]
+        self._workers = [threading.Thread(target=self._loop, args=(n,), daemon=True) for n in range(1, threads)]
+        for worker in self._workers:
+            worker.start()
+
+    def run(self, program: int, rows: int, workers: int) -> None:
+        """Run the program at an address.
+
+        Args:
+            program: address of its table.
+            rows: rows of the table.
+            workers: 1 for this thread alone; otherwise all take part.
+        """
+        with self._lock:
+            if self._launch(self._address, program, rows, self.threads if workers > 1 else 1):
+                self._wake()
+                self._resume(self._address, program, rows, self.threads)
+
+    def close(self) -> None:
+        """End the other threads."""
+        with self._lock:
+            self._control[_WORKERS] = 0
+            self._control[_GENERATION] += 1
+            for event in self._awake:
+                event.set()
+        for worker in self._workers:
+            worker.join()
+
+    def _wake(self) -> None:
+        for worker in range(1, self.threads):
+            if self._control[_ASLEEP + worker]:
+                self._awake[worker].set()
+
+    def _loop(self, worker: int) -> None:
+        seen = 0
+        while seen >= 0:
+            seen = self._serve(self._address, worker, seen, 0)
+            if seen >= 0:
+                self._awake[worker].wait()
+                self._awake[worker].clear()
+                self._control[_ASLEEP + worker] = 0
