@@ -47,12 +47,12 @@ def prepare(job: Job, variant: str) -> Train:
 
 
 def predictor(job: Job, variant: str) -> Predict:
-    """The model in inference mode."""
-    model = _model(job, variant).eval()
+    """The model in inference mode, images channels last, which is faster for one and for many."""
+    model = _model(job, "channels_last").eval()
 
     def predict(inputs: Any) -> Any:
         with torch.inference_mode():
-            return model(_inputs(inputs, variant)).numpy()
+            return model(_inputs(inputs, "channels_last")).numpy()
 
     return predict
 

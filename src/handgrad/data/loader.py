@@ -133,18 +133,26 @@ class Loader:
 
     def __iter__(self) -> Iterator[Batch]:
         # Not a generator: the order is drawn when iteration is asked for, and each iterator keeps its own.
-        if self.rng is not None:
-            self._order = self.rng.permutation(len(self.dataset))
-        self._seed = self._new_seed()
-        order, seed = self._order, self._seed
+        order, seed = self._begin()
         return (self._batch(index, order, seed) for index in range(len(self)))
 
     def rows(self) -> Iterator[NDArray[np.int64]]:
         """The samples of each batch by number, in a new order: what `iter` makes batches of."""
+        order = self._begin()[0]
+        order = np.arange(len(self.dataset)) if order is None else order
+        return (order[start : start + self.batch_size] for start in self._starts())
+
+    def raw(self) -> Iterator[Batch]:
+        """The same batches as `iter` before preprocessing: inputs as they are stored, distorted where asked to."""
+        order, seed = self._begin()
+        return (Batch(*self._raw(start, order, seed)) for start in self._starts())
+
+    def _begin(self) -> tuple[NDArray[np.int64] | None, int]:
+        """A new order and new distortions, for one pass over the data."""
         if self.rng is not None:
             self._order = self.rng.permutation(len(self.dataset))
-        order = np.arange(len(self.dataset)) if self._order is None else self._order
-        return (order[start : start + self.batch_size] for start in self._starts())
+        self._seed = self._new_seed()
+        return self._order, self._seed
 
     def targets(self, rows: NDArray[np.int64]) -> NDArray[Any]:
         """The targets of some samples, as in a batch."""
@@ -158,13 +166,16 @@ class Loader:
         return 0 if self._noise is None else int(self._noise.integers(2**63))
 
     def _batch(self, index: int, order: NDArray[np.int64] | None, seed: int) -> Batch:
-        start = self._starts()[index]
+        inputs, targets = self._raw(self._starts()[index], order, seed)
+        return Batch(self.preprocessing(inputs, self.dtype), targets)
+
+    def _raw(self, start: int, order: NDArray[np.int64] | None, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
         chosen = slice(start, start + self.batch_size)
         rows = chosen if order is None else order[chosen]
         inputs = self.dataset.inputs[rows]
         if self.augment is not None:  # numbers that depend on the pass and the batch, not on what was asked for before
             inputs = self.augment(inputs, np.random.default_rng([seed, start]))
-        return Batch(self.preprocessing(inputs, self.dtype), self._targets(self.dataset.labels[rows]))
+        return inputs, self._targets(self.dataset.labels[rows])
 
     def _targets(self, labels: NDArray[Any]) -> NDArray[Any]:
         if self.dataset.classes is None:

@@ -73,8 +73,10 @@ class Ops(Protocol):
         """scale·x + shift, element by element."""
         ...
 
-    def take(self, source: Array, index: Array, shift: float, factor: float, shape: Shape) -> Array:
+    def take(self, source: Array, index: Array | None, shift: float, factor: float, shape: Shape) -> Array:
         """Float32 examples (N, *shape): rows `index` (N,) of source, (source − shift)·factor in the order of memory.
+
+        Without an index, all rows.
 
         Source (M, …), uint8 or float32, and index are NumPy's. A row with one element less than `shape` gets a 1 at its
         end. With a `shape` (C, H, W), source has its channels last.

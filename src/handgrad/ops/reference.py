@@ -72,9 +72,9 @@ class ReferenceOps:
     def affine(self, x: Array, scale: float, shift: float) -> Array:
         return scale * x + shift
 
-    def take(self, source: Array, index: Array, shift: float, factor: float, shape: Shape) -> Array:
-        xp, rows = self.xp, tuple(index.shape)
-        values = self.asarray(source[index], "float32")  # source and index are the loader's, in NumPy
+    def take(self, source: Array, index: Array | None, shift: float, factor: float, shape: Shape) -> Array:
+        chosen = source if index is None else source[index]  # both are the loader's, in NumPy
+        xp, rows, values = self.xp, (chosen.shape[0],), self.asarray(chosen, "float32")
         values = (values - shift if shift else values) * factor
         values = xp.reshape(values, (*rows, -1))  # (N, …) → (N, row)
         if values.shape[1] < math.prod(shape):

@@ -113,9 +113,7 @@ class Trainer:
         """
         prepare = getattr(self._compiled_step, "prepare", None)
         if prepare is not None:
-            rows = np.arange(min(self.train.batch_size, len(self.train.dataset)))
-            given = rows if self._examples.by_rows else self.train[0].inputs
-            prepare((given, self.train.targets(rows), 1.0, 1), report)
+            prepare((*self._examples.first(), 1.0, 1), report)
 
     def stop(self) -> None:
         """End the run after the current step; the unfinished epoch is scored and recorded as incomplete."""

@@ -179,6 +179,22 @@ def test_a_parameter_read_as_a_number_is_read_at_every_call() -> None:
     np.testing.assert_array_equal(run(FIVE), 3 * FIVE)
 
 
+@pytest.mark.parametrize(
+    "choose", [lambda ops, x, y: ops.relu(y), lambda ops, x, y: y, lambda ops, x, y: ops.add(x, x)]
+)
+def test_a_parameter_that_decides_what_is_done_decides_at_every_call(choose: Callable[..., Any]) -> None:
+    """The ways differ in nothing but the values that they take."""
+    state = np.array([2.0], np.float32)
+
+    def function(x: Numbers, y: Numbers, *, ops: Ops) -> Any:
+        return choose(ops, x, y) if state[0] > 0 else choose(ops, y, x)
+
+    run = compiled(function, state)
+    for sign in (1, -1, 1):
+        state[0] = sign
+        np.testing.assert_array_equal(run(FIVE, -FIVE), function(FIVE, -FIVE, ops=REFERENCE))
+
+
 def test_a_state_that_is_changed_past_the_operations_is_changed_once_a_call() -> None:
     state = np.zeros(5, np.float32)
 

@@ -3,7 +3,7 @@
 import multiprocessing
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -61,8 +61,12 @@ def compiled(pool: Pool, function: Callable[..., Any] = network) -> CompiledFunc
     return CompiledFunction(function, REFERENCE, (STATE,), lambda: pool)
 
 
+def _arrays(run: CompiledFunction, x: Numbers) -> list[Numbers]:
+    return [np.asarray(each) for each in run(x)]
+
+
 def outcome(pool: Pool, x: Numbers = X) -> list[Numbers]:
-    return [np.asarray(each) for each in compiled(pool)(x)]
+    return _arrays(compiled(pool), x)
 
 
 EXPECTED = [np.asarray(each) for each in network(X, ops=REFERENCE)]
@@ -153,29 +157,43 @@ def test_closing_ends_the_threads(asleep: bool) -> None:
     in_time(pool.close)  # a second time there is nothing left to do
 
 
-def test_two_callers_of_one_pool_take_turns() -> None:
-    """Each with a function of its own, and both with the same one."""
+def call_at_once(calls: Sequence[Callable[[], list[Numbers]]], expected: Sequence[list[Numbers]]) -> int:
+    """How often threads of Python that call functions over and over, at one time, get another result."""
+    failures: list[int] = []
+    start = threading.Barrier(len(calls))
+
+    def keep_calling(which: int) -> None:
+        start.wait()
+        for _ in range(25):
+            got = calls[which]()
+            if any(ours.tobytes() != theirs.tobytes() for ours, theirs in zip(got, expected[which], strict=True)):
+                failures.append(which)
+
+    callers = [threading.Thread(target=keep_calling, args=(which,), daemon=True) for which in range(len(calls))]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(PATIENCE)
+    assert not any(caller.is_alive() for caller in callers), "the threads wait for each other"
+    return len(failures)
+
+
+#: Long enough that one caller comes while another's program runs.
+LONG = [numbers((4000, 64), seed=seed) for seed in range(3)]
+
+
+def test_callers_with_functions_of_their_own_take_turns_at_one_pool() -> None:
     with pool_with(2) as pool:
+        expected = [outcome(pool, x) for x in LONG]
+        calls = [partial(_arrays, compiled(pool), x) for x in LONG]
+        assert call_at_once(calls, expected) == 0
+
+
+def test_callers_of_one_function_take_turns_at_its_memory() -> None:
+    with pool_with(2) as pool:
+        expected = [outcome(pool, x) for x in LONG]
         shared = compiled(pool)
-        inputs = [numbers((50, 64), seed=seed) for seed in range(2)]
-        expected = [outcome(pool, x) for x in inputs]
-        failures: list[str] = []
-
-        def call(which: int) -> None:
-            own = compiled(pool)
-            for _ in range(150):
-                for run in (own, shared):
-                    got = [np.asarray(each) for each in run(inputs[which])]
-                    if any(a.tobytes() != b.tobytes() for a, b in zip(got, expected[which], strict=True)):
-                        failures.append(f"caller {which}")
-
-        callers = [threading.Thread(target=call, args=(which,), daemon=True) for which in range(2)]
-        for caller in callers:
-            caller.start()
-        for caller in callers:
-            caller.join(PATIENCE)
-        assert [caller.is_alive() for caller in callers] == [False, False]
-        assert failures == []
+        assert call_at_once([partial(_arrays, shared, x) for x in LONG], expected) == 0
 
 
 def test_a_pool_works_on_after_a_number_that_was_not_finite() -> None:

@@ -59,11 +59,12 @@ def one_hot(words, begin, end, scratch):
 @kernel
 def gather(words, begin, end, scratch):
     """(source[index] − shift)·factor, row by row; source is uint8 or float32, and a column of ones may follow."""
-    index, y, size, width = integers(words[1]), floats(words[2]), words[3], words[4]
+    y, size, width = floats(words[2]), words[3], words[4]
     shift, factor, is_bytes, rows = _f(real(words[5])), _f(real(words[6])), words[7], words[8]
     for row in range(begin, end):
-        start, place = index[row] * size, row * width
-        if not 0 <= index[row] < rows:  # NaN, which the loss reports
+        chosen = row if words[1] == 0 else integers(words[1])[row]
+        start, place = chosen * size, row * width
+        if not 0 <= chosen < rows:  # NaN, which the loss reports
             for i in range(width):
                 y[place + i] = _f(np.nan)
             continue
@@ -161,12 +162,14 @@ class ArrayOps(Recorder):
         self.rowwise(one_hot, labels, Written(y), classes, like=y)
         return y
 
-    def take(self, source: Array, index: Array, shift: float, factor: float, shape: Shape) -> Value:
-        if isinstance(source, Value):
-            raise NotTraceable("examples that are not part of the state")
-        source, index = self.value(source, dtype=None), self.value(index, dtype=np.int64)
-        require_shape(index.shape[:1], index)
-        y = self.new((index.shape[0], *shape))
+    def take(self, source: Array, index: Array | None, shift: float, factor: float, shape: Shape) -> Value:
+        source = self.value(source, dtype=None)
+        rows = source.shape[0]
+        if index is not None:
+            index = self.value(index, dtype=np.int64)
+            require_shape(index.shape[:1], index)
+            rows = index.shape[0]
+        y = self.new((rows, *shape))
         if source.dtype not in (np.uint8, np.float32) or row_size(y) - row_size(source) not in (0, 1):
             raise NotTraceable(f"examples of {source.dtype} and shape {source.shape[1:]} become {shape}")
         is_bytes = int(source.dtype == np.uint8)

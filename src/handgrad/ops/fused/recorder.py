@@ -252,16 +252,21 @@ class Recording:
 
     @property
     def signature(self) -> list[Any]:
-        """Everything about the instructions but where their values lie: equal if the same was done twice."""
-        return [(i.kernel, i.items, tuple(map(_describe, i.arguments))) for i in self.recorder.instructions]
+        """What is done with which values, but not where these lie: equal if the same was done twice."""
+        numbers = {block: number for number, block in enumerate(self.recorder.blocks)}  # others in order of appearance
 
+        def describe(argument: Any) -> Any:
+            if isinstance(argument, Written):
+                return describe(argument.value)
+            if isinstance(argument, Value):
+                return argument.shape, argument.offset, numbers.setdefault(argument.block, len(numbers))
+            return argument.index if isinstance(argument, Scalar) else argument
 
-def _describe(argument: Argument) -> Any:
-    if isinstance(argument, Written):
-        return _describe(argument.value)
-    if isinstance(argument, Value):
-        return argument.shape, argument.offset
-    return argument.index if isinstance(argument, Scalar) else argument
+        recorder = self.recorder
+        done = [(i.kernel, i.items, *map(describe, i.arguments)) for i in recorder.instructions]
+        drawn = [(id(draw.rng), describe(draw.into)) for draw in recorder.draws]
+        checked = [(what, describe(value)) for what, value in recorder.checks]
+        return [*map(describe, self.inputs), *done, *drawn, *checked, *map(describe, self.results)]
 
 
 def require_shape(shape: Shape, *values: Value) -> None:
