@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -105,7 +106,7 @@ def neighbour(
 ) -> None:
     """Time an epoch while other processes want every core."""
     (chosen,) = _pick(workload, WORKLOADS, "workload")
-    chosen = _shortened(chosen, examples)
+    chosen = replace(_shortened(chosen, examples), passes=1)
     who, absent = _installed(_pick(peers, PEERS, "peer"))
     cores = len(usable_cores())
     with Session.start([chosen], limit) as session:
@@ -119,12 +120,18 @@ def cold(rounds: Rounds = 5, limit: Limit = 300, out: Out = OUT) -> None:
 
 
 @app.command("all")
-def everything(rounds: Rounds = 5, limit: Limit = 300, out: Out = OUT) -> None:
+def everything(rounds: Rounds = 5, examples: Examples = None, limit: Limit = 300, out: Out = OUT) -> None:
     """Measure every section, one after another."""
     code = 0
-    for command in (epochs, predictions, neighbour, cold, growth):
+    for measure in (
+        partial(epochs, rounds=rounds, examples=examples),
+        partial(predictions, rounds=rounds),
+        partial(neighbour, rounds=rounds, examples=examples),
+        partial(cold, rounds=rounds),
+        partial(growth, rounds=min(rounds, 3), examples=examples),
+    ):
         try:
-            command(rounds=min(rounds, 3) if command is growth else rounds, limit=limit, out=out)
+            measure(limit=limit, out=out)
         except typer.Exit as end:
             code = end.exit_code
     raise typer.Exit(code)
@@ -205,12 +212,13 @@ def _counts(text: str) -> list[int]:
 
 
 def _shortened(workload: Workload, examples: int | None) -> Workload:
-    """The workload on fewer images; XOR's four examples keep their number, and take a tenth of the steps."""
+    """The workload on fewer images, and its title says so; XOR, which has four examples, takes a tenth of its steps."""
     if examples is None:
         return workload
     if workload.kind == "xor":
-        return replace(workload, warm_up=100, epochs=1_000)
-    return replace(workload, examples=min(examples, workload.examples))
+        return replace(workload, title="XOR, 2-3-1, 1,000 full-batch steps", warm_up=100, epochs=1_000)
+    count = min(examples, workload.examples)
+    return replace(workload, title=f"{workload.title}, {count:,} images", examples=count)
 
 
 if __name__ == "__main__":

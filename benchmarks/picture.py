@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator
 
 from benchmarks.contestants import OURS, PEERS
 from benchmarks.tables import GROWTH_TITLES, by_place
@@ -74,9 +74,9 @@ def _curve(axis: Axes, contestant: str, points: Sequence[dict[str, Any]]) -> Non
     title = OURS.title if contestant == OURS.name else PEERS[contestant].title
     axis.set_xscale("log")
     axis.set_yscale("log")
-    axis.minorticks_off()
+    axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.yaxis.set_minor_formatter(NullFormatter())
+    axis.minorticks_off()
     axis.plot(values, medians, marker="o", markersize=3, color=_GROWTH_COLOURS.get(contestant, _GREY), label=title)
     low, high = ([pick(point["seconds"]) for point in points] for pick in (min, max))
     axis.fill_between(values, low, high, color=_GROWTH_COLOURS.get(contestant, _GREY), alpha=0.15, linewidth=0)

@@ -85,7 +85,10 @@ class Session:
         }
         variables = {"TORCHINDUCTOR_CACHE_DIR": str(self.directory / "inductor")}
         command = [sys.executable, "-m", "benchmarks.child", json.dumps(task), str(self.directory)]
-        finished = run(command, threads, self.limit, variables)
+        try:
+            finished = run(command, threads, self.limit, variables)
+        except MeasurementError as error:
+            raise MeasurementError(f"{contestant.title}: {error}") from error
         result: dict[str, Any] = json.loads(finished.output.splitlines()[-1])
         return result
 

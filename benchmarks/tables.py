@@ -208,7 +208,7 @@ def _bars(results: Section) -> Table:
         for (name, threads, peer), pairs in by_place(section).items():
             bar = section["workloads"][name]["bars"].get(peer)
             if bar is not None:
-                what = f"{section['workloads'][name]['title']}: time / {_title(peer)}'s"
+                what = f"{section['workloads'][name]['title']}: time / {_title(peer)}"
                 rows.append(_judged(what, threads, ratios(pairs), bar))
     if "neighbour" in results:
         section = results["neighbour"]
@@ -218,7 +218,7 @@ def _bars(results: Section) -> Table:
             )
         )
     if "cold" in results and (pairs := [run for run in results["cold"]["runs"] if "theirs" in run]):
-        what = "peak memory of a whole process / PyTorch's"
+        what = "peak memory of a whole process / PyTorch"
         rows.append(_judged(what, results["cold"]["threads"], ratios(pairs, "peak_bytes"), MEMORY_BAR))
     return Table("The bars", ("what", "threads", "measured", "at most", "verdict"), rows)
 

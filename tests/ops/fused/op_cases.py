@@ -118,6 +118,8 @@ def array_cases() -> Iterator[Case]:
         yield Case("reshape", f"{_name(old)} {_name(new)}", _reshaping(new), (numbers(old),))
     for (note, source, shape), kind in itertools.product(TAKES, (np.uint8, np.float32)):
         yield from _takes(note, source, shape, kind)
+        table = np.random.default_rng(4).integers(0, 256, (source[0], math.prod(source[1:]))).astype(kind)
+        yield Case("take", f"all {note} of {np.dtype(kind)}", _take_all(shape), (table,), magnitude=_all_magnitude)
     for labels, classes in (([0], 1), ([2, 0, 1, 2], 3), ([9, 299, 0], 300)):
         yield Case("one_hot", f"{classes} classes", _labelling(classes), (np.array(labels), numbers((1,))))
 
@@ -128,6 +130,14 @@ def _reshaping(shape: Shape) -> Callable[..., Any]:
 
 def _labelling(classes: int) -> Callable[..., Any]:
     return lambda ops, labels, like: ops.one_hot(labels, classes, like=like)
+
+
+def _all_magnitude(table: Numbers) -> list[Any]:
+    return [2 * (np.max(table) + 0.5)]
+
+
+def _take_all(shape: Shape) -> Callable[..., Any]:
+    return lambda ops, table: ops.take(table, None, 0.5, 2.0, shape)
 
 
 def _takes(note: str, source: Shape, shape: Shape, kind: Any) -> Iterator[Case]:

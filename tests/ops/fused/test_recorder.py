@@ -151,6 +151,7 @@ UNUSUAL: dict[str, tuple[Callable[..., Any], Numbers]] = {
     "linear over the width of images": (lambda x, ops: ops.linear(x, STORED, None), numbers((2, 3, 4, 5))),
     "softmax over the width of images": (lambda x, ops: ops.softmax(x), numbers((2, 3, 4, 5))),
     "statistics over the width of images": (lambda x, ops: ops.moments(x, (-1,)), numbers((2, 3, 4, 5))),
+    "examples (N, H, W, C)": (lambda x, ops: ops.take(x, None, 0.0, 1.0, (5, 3, 4)), numbers((2, 3, 4, 5))),
     "images in another shape": (lambda x, ops: ops.reshape(x, (2, 6, 2, 5)), numbers((2, 3, 4, 5))),
 }
 
@@ -367,6 +368,18 @@ def test_statistics_that_are_computed_are_those_of_every_row(
     forget(run, x)
     for mine, reference in zip(run(x), normalized(x, ops=REFERENCE), strict=True):
         np.testing.assert_allclose(mine, reference, rtol=1e-4, atol=1e-5)
+
+
+def test_rows_that_are_computed_are_taken_when_all_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    share_everything(monkeypatch)
+    x, index = numbers((24, 3)), np.arange(24)[::-1].copy()
+
+    def taken(x: Numbers, index: Numbers, *, ops: Ops) -> Any:
+        return ops.take(ops.affine(x, 2.0, 0.5), index, 0.0, 1.0, (3,))
+
+    run = compiled(taken, threads=2)
+    forget(run, x, index)
+    np.testing.assert_allclose(run(x, index), taken(x, index, ops=REFERENCE), rtol=1e-6)
 
 
 def test_gradients_of_two_batches_are_not_taken_for_each_other() -> None:

@@ -163,6 +163,8 @@ class ArrayOps(Recorder):
         return y
 
     def take(self, source: Array, index: Array | None, shift: float, factor: float, shape: Shape) -> Value:
+        if isinstance(source, Value) and source.ndim == 4:
+            raise NotTraceable("an argument (N, H, W, C), which would lie in memory as images do")
         source = self.value(source, dtype=None)
         rows = source.shape[0]
         if index is not None:
@@ -174,7 +176,8 @@ class ArrayOps(Recorder):
             raise NotTraceable(f"examples of {source.dtype} and shape {source.shape[1:]} become {shape}")
         is_bytes = int(source.dtype == np.uint8)
         settings = (row_size(source), row_size(y), float(shift), float(factor), is_bytes, source.shape[0])
-        self.rowwise(gather, source, index, Written(y), *settings, like=y)
+        whole = [] if index is None else [source]
+        self.emit(gather, source, index, Written(y), *settings, items=rows, by_rows=True, whole=whole, flops=y.size)
         return y
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from handgrad.ops.fused.linear import (
+    column_sums,
     weight_gradient_by_columns,
     weight_gradient_by_rows,
     weight_step_by_columns,
@@ -22,7 +23,7 @@ from handgrad.ops.fused.recorder import Instruction, Value, Written
 
 _f = np.float32
 _STEPS = {weight_gradient_by_rows: weight_step_by_rows, weight_gradient_by_columns: weight_step_by_columns}
-_LARGEST = 1e38  # with room to float32's 3.4e38
+_LARGEST = 1e16  # whose square, added up over a column of any network, is still a float32 number
 
 
 @kernel
@@ -39,9 +40,9 @@ def peaks(words, begin, end, scratch):
 
 @kernel
 def is_bounded(words, begin, end, scratch):
-    """1 if all before was well, and rows · max|x| · max|ȳ| is a float32 number."""
+    """1 if all before was well, and rows · max(1, |x|) · max|ȳ| is small enough to be squared."""
     x, dy, rows = floats(words[0]), floats(words[1]), words[3]
-    largest_x, largest_dy = _f(0), _f(0)
+    largest_x, largest_dy = _f(1), _f(0)  # at least 1: the bias, whose gradient is checked with it, sees ones
     ok = words[2] == 0 or integers(words[2])[0] != 0
     for row in range(rows):
         ok = ok and x[row] < np.inf and dy[row] < np.inf  # a NaN is not below anything
@@ -58,6 +59,8 @@ def fuse_updates(recorder: OptimizerOps) -> None:
     assert isinstance(gradient, Value)
     inside = [i for i in recorder.instructions if _overlaps(i, gradient)]
     products = [i for i in inside if i.kernel in _STEPS]
+    if any(i.kernel is not column_sums and i.kernel not in _STEPS for i in inside if i not in (update, norm)):
+        return  # what else makes gradients has no such bound
     readers = [i for i in inside if any(value.block is gradient.block for value in i.reads)]
     if norm is None or not products or set(readers) != {update, norm}:
         return

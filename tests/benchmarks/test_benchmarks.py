@@ -1,0 +1,220 @@
+"""The benchmarks are honest: everyone computes the same, and what is printed follows from what was measured."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import handgrad
+from benchmarks import measurements, picture
+from benchmarks.contestants import OURS, PEERS, Contestant
+from benchmarks.page import regenerated
+from benchmarks.runner import MeasurementError, Session, run
+from benchmarks.tables import all_tables, disagreements, spread
+from benchmarks.workloads import WORKLOADS, Job, Workload, draw_weights
+
+ROOT = Path(__file__).parents[2]
+#: All but torch.compile, which takes half a minute.
+TRAINED = [
+    pytest.param(peer, name, id=f"{peer.name}-{name}")
+    for name in ("mlp-128", "cnn", "xor")
+    for peer in PEERS.values()
+    if WORKLOADS[name].kind in peer.kinds and not peer.compiles
+]
+
+
+@pytest.fixture(autouse=True)
+def _threads_as_before() -> Iterator[None]:
+    yield
+    handgrad.set_threads(None)
+
+
+def job(name: str) -> Job:
+    """A tiny piece of a workload, with a short last batch; of XOR, all of it."""
+    workload, rng = WORKLOADS[name], np.random.default_rng(3)
+    if workload.kind == "xor":
+        inputs, targets = (rng.random((4, width), dtype=np.float32) for width in (2, 1))
+        return Job(workload, inputs, targets, draw_weights(workload), threads=1)
+    workload = replace(workload, examples=40, batch_size=16)
+    images, labels = rng.integers(0, 256, (40, 28, 28)).astype(np.uint8), rng.integers(0, 10, 40)
+    return Job(workload, images, labels, draw_weights(workload), threads=1)
+
+
+def losses(contestant: Contestant, given: Job) -> list[float]:
+    train = import_module(f"benchmarks.contestants.{contestant.module}").prepare(given, contestant.variant)
+    return [train(1) for _ in range(3)]
+
+
+def skip_if_absent(contestant: Contestant) -> None:
+    if contestant.absence():
+        pytest.skip(contestant.absence())
+
+
+@pytest.mark.parametrize(("peer", "workload"), TRAINED)
+def test_everyone_reaches_our_losses(peer: Contestant, workload: str) -> None:
+    skip_if_absent(peer)
+    given = job(workload)
+    np.testing.assert_allclose(losses(peer, given), losses(OURS, given), rtol=2e-5)
+
+
+@pytest.mark.parametrize("name", ["pytorch", "onnxruntime", "jax", "numpy"])
+@pytest.mark.parametrize("workload", ["mlp-128", "cnn"])
+def test_everyone_predicts_as_we_do(name: str, workload: str) -> None:
+    skip_if_absent(PEERS[name])
+    given = job(workload)
+    ours, theirs = (
+        import_module(f"benchmarks.contestants.{contestant.module}").predictor(given, contestant.variant)
+        for contestant in (OURS, PEERS[name])
+    )
+    np.testing.assert_allclose(theirs(given.floats()), ours(given.floats()), rtol=1e-4, atol=1e-5)
+    in_bulk = import_module("benchmarks.contestants.handgrad").bulk_predictor(given, "")
+    np.testing.assert_allclose(in_bulk(given.inputs, 16), ours(given.floats()), rtol=1e-4, atol=1e-5)
+
+
+def test_one_command_measures_and_keeps_what_it_measured(tmp_path: Path) -> None:
+    out = tmp_path / "results.json"
+    command = [sys.executable, "-m", "benchmarks", "epochs", "--workloads", "mlp-128", "--peers", "numpy,numpy-out"]
+    command += ["--examples", "200", "--rounds", "2", "--threads", "1", "--out", str(out)]
+    shown = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=True, env=os.environ | {"COLUMNS": "160"}
+    )
+    assert "plain NumPy" in shown.stdout
+    results = json.loads(out.read_text(encoding="utf-8"))
+    section = results["epochs"]
+    assert [pair["peer"] for pair in section["pairs"]] == ["numpy", "numpy-out"] * 2
+    assert not disagreements(results)
+    assert results["machine"]["versions"]["numpy"] == np.__version__
+    assert all(pair[who]["seconds"] > 0 for pair in section["pairs"] for who in ("ours", "theirs"))
+    picture.training(section)
+
+
+def test_growth_and_a_busy_neighbour_become_tables_and_plots() -> None:
+    tiny = replace(WORKLOADS["mlp-128"], examples=100, passes=1)
+    with Session.start([tiny], limit=100) as session:
+        points = {"batch": [(64, 1, tiny)]}
+        grown = list(measurements.growth(session, points, [PEERS["numpy"]], 1, lambda text: None))[-1]
+        beside = list(measurements.neighbour(session, tiny, [OURS], 1, 1, lambda text: None))[-1]
+    tables = all_tables({"growth": grown, "neighbour": beside})
+    assert [row[0] for row in tables["growth"][0].rows] == ["64"]
+    assert tables["growth"][0].columns == ("batch", "handgrad, s an epoch", "plain NumPy, s an epoch")
+    (only,) = beside["runs"]
+    assert tables["bars"][0].rows[0][2] == spread([only["busy"] / only["idle"]])
+    picture.growth(grown)
+
+
+def test_a_whole_process_is_compared_by_time_and_memory() -> None:
+    ours, theirs = {"seconds": 1.0, "peak_bytes": 3 * 10**8}, {"seconds": 2.0, "peak_bytes": 4 * 10**8}
+    first = {"seconds": 9.0, "peak_bytes": 5 * 10**8}
+    results = {"cold": {"threads": 2, "first": first, "runs": [{"round": 1, "ours": ours, "theirs": theirs}]}}
+    tables = all_tables(results)
+    assert tables["cold"][0].rows[2] == ("ours / PyTorch's", "**0.5**", "**0.75**")
+    assert tables["bars"][0].rows[0][2:] == ("0.75", "0.6", "**missed**")
+
+
+def test_growth_changes_one_thing_at_a_time() -> None:
+    points = measurements.growth_points(cores=2)
+    names = [workload.name for series in points.values() for *_, workload in series]
+    assert len(set(names)) == len(names)
+    assert [workload.batch_size for *_, workload in points["batch"]] == [value for value, *_ in points["batch"]]
+    assert [workload.layers[0][2] for *_, workload in points["width"]] == [value for value, *_ in points["width"]]
+    assert [workload.examples for *_, workload in points["examples"]] == [value for value, *_ in points["examples"]]
+    assert [threads for _, threads, _ in points["threads"]] == [1, 2]
+
+
+def test_a_process_that_takes_too_long_is_ended() -> None:
+    with pytest.raises(MeasurementError, match=r"longer than 0\.5 s"):
+        run([sys.executable, "-c", "while True: pass"], threads=1, limit=0.5)
+
+
+def test_a_failure_says_its_last_words() -> None:
+    with pytest.raises(MeasurementError, match="ValueError: no"):
+        run([sys.executable, "-c", "raise ValueError('no')"], threads=1, limit=60)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system cannot confine processes")
+def test_a_process_has_the_cores_and_threads_it_should() -> None:
+    script = "import os; print(len(os.sched_getaffinity(0)), os.environ['OMP_NUM_THREADS'])"
+    before = os.sched_getaffinity(0)
+    assert run([sys.executable, "-c", script], threads=1, limit=60).output.split() == ["1", "1"]
+    assert os.sched_getaffinity(0) == before
+
+
+def test_peak_memory_is_that_of_the_process() -> None:
+    """Asked from a small process, as `python -m benchmarks` is one."""
+    script = (
+        "import sys; from benchmarks.runner import run\n"
+        "for size in (0, 300_000_000):\n"
+        "    print(run([sys.executable, '-c', f'x = bytearray({size})'], 1, 60).peak_bytes)"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    small, large = map(int, printed.split())
+    assert small < 200_000_000
+    assert 300_000_000 < large < 500_000_000
+
+
+def measured(workload: Workload, ours: list[float], theirs: list[float], loss: float = 0.5) -> dict[str, Any]:
+    """An epochs section as the command writes it."""
+    figures = {"import_seconds": 0.1, "prepare_seconds": 0.1, "first_seconds": 0.0, "peak_bytes": 10**8}
+    pairs = [
+        {"workload": workload.name, "threads": 1, "peer": "jax", "round": number}
+        | {"ours": figures | {"seconds": a, "loss": 0.5}, "theirs": figures | {"seconds": b, "loss": loss}}
+        for number, (a, b) in enumerate(zip(ours, theirs, strict=True), start=1)
+    ]
+    return {
+        "epochs": {
+            "rounds": len(pairs),
+            "workloads": {workload.name: workload.to_dict()},
+            "pairs": pairs,
+            "skipped": [],
+        }
+    }
+
+
+def test_ratios_are_medians_of_neighbours_and_judged_by_the_bar() -> None:
+    kept = measured(WORKLOADS["mlp-128"], [1.0, 3.0, 2.0], [2.0, 4.0, 20.0])  # 0.5, 0.75, 0.1
+    tables = all_tables(kept)
+    assert tables["bars"][0].rows == [
+        ("784-128-10, batch 64, SGD: time / JAX jit, scan", "1", "0.5 (0.1–0.75)", "0.9", "kept")
+    ]
+    assert tables["epochs"][0].rows == [("JAX jit, scan", "1", "2 (1–3)", "4 (2–20)", "**0.5 (0.1–0.75)**", "same")]
+    missed = measured(WORKLOADS["mlp-128"], [1.0], [1.0])
+    assert all_tables(missed)["bars"][0].rows[0][-1] == "**missed**"
+
+
+def test_a_step_is_in_milliseconds_where_the_workload_says_so() -> None:
+    tables = all_tables(measured(WORKLOADS["cnn"], [0.5], [1.0]))  # 100 steps
+    assert tables["epochs"][0].rows[0][2:4] == ("5", "10")
+
+
+@pytest.mark.parametrize(("loss", "same"), [(0.5004, True), (0.5006, False), (float("nan"), False)])
+def test_another_loss_is_noticed(loss: float, same: bool) -> None:
+    results = measured(WORKLOADS["mlp-128"], [1.0], [2.0], loss=loss)
+    assert (not disagreements(results)) is same
+    assert all_tables(results)["epochs"][0].rows[0][-1] == ("same" if same else "**differs**")
+
+
+def test_figures_are_short() -> None:
+    assert spread([0.12345]) == "0.123"
+    assert spread([12345.6, 0.00012, 3]) == "3 (0.0001–12,346)"
+
+
+def test_the_page_is_written_from_its_json() -> None:
+    page, path = ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "benchmarks.json"
+    text, results = (
+        page.read_text(encoding="utf-8"),
+        json.loads(path.read_text(encoding="utf-8")) if path.exists() else {},
+    )
+    assert regenerated(text, results) == text, "run python -m benchmarks page"
+    changed = regenerated(text, measured(WORKLOADS["mlp-128"], [1.0], [2.5]))
+    assert "**0.4**" in changed
+    assert regenerated(changed, results) == text
