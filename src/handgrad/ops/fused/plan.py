@@ -13,7 +13,7 @@ import numpy as np
 
 from handgrad.errors import NonFiniteError
 from handgrad.ops.fused.recorder import Argument, Block, Instruction, Recording, Scalar, Value, Written
-from handgrad.ops.fused.threads import CHUNK, FIRST_ARGUMENT, GROUP, ITEMS, KERNEL, ROW_WORDS, WAIT, Pool
+from handgrad.ops.fused.threads import CHUNK, FIRST_ARGUMENT, GROUP, ITEMS, KERNEL, ROW_WORDS, WAIT, Pace, Pool
 
 _CHUNK_BYTES = 256 * 1024  # of the rows that a group of instructions works on at a time; fits a core's own cache
 _CHUNK_ROWS = 8  # but not fewer, where the rows are short
@@ -43,6 +43,7 @@ class Program:
         self._address, self._rows = self._table.ctypes.data, len(self._table)
         self._scalars: list[tuple[np.ndarray[Any, Any], tuple[int, int], int]] = []
         self._write(groups)
+        self._pace = Pace()
         self._workers = 2 if sum(i.flops for i in self.instructions) > _WORTH_SHARING else 1
         self._draws = [(draw.rng, draw.into.view()) for draw in recorder.draws]
         self._arrays = [(n, x.view()) for n, x in enumerate(inputs) if isinstance(x, Value)]
@@ -64,7 +65,7 @@ class Program:
             rng.random(out=view, dtype=np.float32)
         for words, place, index in self._scalars:
             words[place] = arguments[index]
-        pool.run(self._address, self._rows, self._workers)
+        pool.run(self._address, self._rows, self._workers, self._pace)
         for what, view in self._checked:
             if not math.isfinite(view):
                 raise NonFiniteError(what, float(view))

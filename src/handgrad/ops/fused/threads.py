@@ -1,17 +1,23 @@
 """One pool of threads that run a program together, each its share of every instruction.
 
 A program is a table of 64-bit words, a row an instruction. All threads go through the whole table; where a row asks for
-it, they wait for each other first. The waiting is a short spin and then a yield, so that a busy neighbour slows us down
-but does not stop us. A thread that finds nothing to do for a while goes to sleep in Python.
+it, they wait for each other first, spinning. A thread that finds nothing to do for a while goes to sleep in Python.
+
+Where other processes want the cores too, one of our threads is often waited for while it is not running. The pool
+notices that a program takes far longer than it can, and lets one thread work alone for a while; results do not depend
+on it. With both cores taken by others, threads that gave their core away at each wait took 49 times as long instead.
 """
 
 import atexit
 import ctypes
+import math
 import os
 import platform
 import sys
 import threading
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -29,8 +35,12 @@ ROW_WORDS = 32
 _LINE = 16
 _GENERATION, _ARRIVED, _BASE, _PROGRAM, _ROWS, _WORKERS, _SCRATCH, _ASLEEP = (i * _LINE for i in range(8))
 
-_SPINS = 4000  # waiting loops before a thread gives its core away: some tens of microseconds
-_YIELDS = 2000  # and then before it goes to sleep: some milliseconds
+_SPINS = 100_000  # waiting loops before a thread gives its core away: some milliseconds
+_IDLE_SPINS = 4000  # the same without anything to do
+_YIELDS = 2000  # and then before it goes to sleep
+_STALL = 1e-3, 2  # a program is held up if it takes so many seconds more than its fastest run, and so many times it
+_ALONE = 64, 8192  # programs that one thread then runs alone, at first and after many stalls
+_SMOOTH = 256  # programs in a row without a stall, after which all is forgotten
 SCRATCH_BYTES = 1 << 20  # of every thread
 
 _YIELD = "SwitchToThread" if sys.platform == "win32" else "sched_yield"
@@ -88,7 +98,7 @@ def _pause(typing: Any) -> Any:
 
 @helper
 def _wait(control, arrivals):
-    """Until as many arrivals have been counted since the pool began; the caller's is counted first."""
+    """Until as many arrivals have been counted since the pool began, the caller's among them."""
     _add(control, _ARRIVED, 1)
     spins = 0
     while _load(control, _ARRIVED, 0) < arrivals:
@@ -152,9 +162,9 @@ def _serve(control, worker, seen, unused):
         idle = 0
         while _load(control, _GENERATION, 0) == seen:
             idle += 1
-            if idle < _SPINS:
+            if idle < _IDLE_SPINS:
                 _pause()
-            elif idle < _SPINS + _YIELDS:
+            elif idle < _IDLE_SPINS + _YIELDS:
                 _yield_core()
             else:
                 _store(control, _ASLEEP + worker, 1)
@@ -181,6 +191,17 @@ def shared_pool() -> "Pool":
     return _pool(threads(), os.getpid())
 
 
+@dataclass
+class Pace:
+    """How fast a program can run.
+
+    Args:
+        fastest: the shortest time that all threads took for it, in seconds.
+    """
+
+    fastest: float = math.inf
+
+
 @cache
 def _pool(threads: int, process: int) -> "Pool":
     """One pool a process: a fork has the memory of its parent's threads, but not the threads."""
@@ -203,24 +224,43 @@ class Pool:
         self._control[_SCRATCH] = -(-self._scratch.ctypes.data // 64) * 64  # on a cache line
         self._address = self._control.ctypes.data
         self._launch, self._resume, self._serve = (_entry(f) for f in (_launch, _resume, _serve))
+        self._alone, self._turns_alone, self._smooth = 0, _ALONE[0], 0
         self._lock = threading.Lock()
         self._awake = [threading.Event() for _ in range(threads)]
         self._workers = [threading.Thread(target=self._loop, args=(n,), daemon=True) for n in range(1, threads)]
         for worker in self._workers:
             worker.start()
 
-    def run(self, program: int, rows: int, workers: int) -> None:
+    def run(self, program: int, rows: int, workers: int, pace: Pace | None = None) -> None:
         """Run the program at an address.
 
         Args:
             program: address of its table.
             rows: rows of the table.
             workers: 1 for this thread alone; otherwise all take part.
+            pace: how fast it has been; None for a program that is run once.
         """
         with self._lock:
-            if self._launch(self._address, program, rows, self.threads if workers > 1 else 1):
+            if workers == 1 or self.threads == 1 or self._alone > 0:
+                self._alone -= workers > 1 and self._alone > 0
+                self._launch(self._address, program, rows, 1)
+                return
+            started = time.perf_counter()
+            if self._launch(self._address, program, rows, self.threads):
                 self._wake()
                 self._resume(self._address, program, rows, self.threads)
+            elif pace:  # a wake-up takes long by itself
+                self._notice_stalls(pace, time.perf_counter() - started)
+
+    def _notice_stalls(self, pace: Pace, seconds: float) -> None:
+        """Work alone for a while, and longer each time, if a program was held up."""
+        pace.fastest = min(pace.fastest, seconds)
+        if seconds > pace.fastest + max(_STALL[0], _STALL[1] * pace.fastest):
+            self._alone, self._turns_alone = self._turns_alone, min(2 * self._turns_alone, _ALONE[1])
+            self._smooth = 0
+        self._smooth += 1
+        if self._smooth > _SMOOTH:
+            self._turns_alone = _ALONE[0]
 
     def close(self) -> None:
         """End the other threads."""
