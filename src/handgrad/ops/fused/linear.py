@@ -6,7 +6,7 @@ A weight (out, in) lies in memory as V = Wᵀ (in, out), which is how its forwar
 import numpy as np
 
 from handgrad.ops.fused.native import doubles, floats, helper, integers, kernel, real
-from handgrad.ops.fused.products import add_lanes, multiply, multiply_into, step_along_product
+from handgrad.ops.fused.products import add_lanes, multiply, multiply_into, pack_blocks, step_along_product
 from handgrad.ops.fused.recorder import NotTraceable, Recorder, Value, Written, require_shape
 from handgrad.ops.fused.tile import LANES, ROWS, WIDE
 from handgrad.ops.interface import Array
@@ -30,7 +30,7 @@ def linear_by_rows(words, begin, end, scratch):
     """y = x V + b for rows begin … end − 1."""
     x, weight, bias, y, inputs, outputs = words[0], words[1], words[2], words[3], words[4], words[5]
     x, y = x + 4 * begin * inputs, y + 4 * begin * outputs
-    multiply(x, 4 * inputs, 4, weight, 4 * outputs, y, 4 * outputs, end - begin, outputs, inputs, bias)
+    multiply(x, 4 * inputs, 4, weight, 4 * outputs, y, 4 * outputs, end - begin, outputs, inputs, bias, scratch)
 
 
 @kernel
@@ -40,7 +40,7 @@ def linear_by_columns(words, begin, end, scratch):
     first, columns = _block(outputs, begin, end)
     bias = bias + 4 * first if bias != 0 else 0
     weight, y = weight + 4 * first, y + 4 * first
-    multiply(x, 4 * inputs, 4, weight, 4 * outputs, y, 4 * outputs, rows, columns, inputs, bias)
+    multiply(x, 4 * inputs, 4, weight, 4 * outputs, y, 4 * outputs, rows, columns, inputs, bias, scratch)
 
 
 @kernel
@@ -75,7 +75,7 @@ def weight_step_by_rows(words, begin, end, scratch):
         here = first + piece
         _clear(scratch, -(-height // ROWS))
         step_along_product(
-            x + 4 * here, 4 * inputs, dy, 4 * outputs, weight + 4 * here * outputs, 4 * outputs,
+            x + 4 * here, 4 * inputs, dy, 4 * outputs, 4 * WIDE, weight + 4 * here * outputs, 4 * outputs,
             height, outputs, rows, rate, decay, scratch, False,
         )  # fmt: skip
         add_lanes(scratch, words[6], here // ROWS, here // ROWS - (-height // ROWS))
@@ -91,8 +91,10 @@ def weight_step_by_columns(words, begin, end, scratch):
         return
     first, columns = _block(outputs, begin, end)
     _clear(scratch, end - begin)
+    packed = scratch + 4 * LANES * (end - begin)
+    dy, dy_row, dy_block = pack_blocks(dy + 4 * first, 4 * outputs, packed, columns, rows)
     step_along_product(
-        x, 4 * inputs, dy + 4 * first, 4 * outputs, weight + 4 * first, 4 * outputs,
+        x, 4 * inputs, dy, dy_row, dy_block, weight + 4 * first, 4 * outputs,
         inputs, columns, rows, rate, decay, scratch, True,
     )  # fmt: skip
     add_lanes(scratch, words[6], begin, end)
