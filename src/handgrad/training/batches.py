@@ -46,7 +46,10 @@ class Examples:
         rows = np.arange(min(self.loader.batch_size, len(self.loader.dataset)))
         if self._by_rows:
             return rows, self.loader.targets(rows)
-        given = _as_rows(self.loader.dataset.inputs[rows]) if self._raw else self.loader[0].inputs
+        if self._raw and self.loader.augment is not None:  # distorted, so that its loops are compiled by now too
+            given = _as_rows(self.loader.augment(self.loader.dataset.inputs[rows], np.random.default_rng(0)))
+        else:
+            given = self.loader[0].inputs
         return given, self.loader.targets(rows)
 
     def inputs(self, given: Array, ops: Ops) -> Array:
