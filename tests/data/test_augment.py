@@ -1,19 +1,24 @@
 import math
 from typing import Any
 
+import array_api_compat.numpy
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from handgrad.data import Augmentation, resampling
-from handgrad.data.augment import _knots
+from handgrad.data import Augmentation
 from handgrad.errors import ArgumentError, ShapeError
+from handgrad.ops import ReferenceOps
+from handgrad.ops.distortion import knots
 
 ALL = Augmentation(
     rotation=20, shear=0.2, scale=0.2, translation=2.5, elastic_alpha=1.4, elastic_sigma=3
 )  # each large enough that leaving it out changes many pixels
+
+
+REFERENCE = ReferenceOps(array_api_compat.numpy)
 
 
 class Fixed(np.random.Generator):
@@ -46,17 +51,19 @@ def distorted_by_definition(image: NDArray[np.uint8], settings: Augmentation, nu
     for y, x in np.ndindex(height, width):
         place = np.array([x, y])
         source = centre + np.linalg.solve(matrix, place - centre - translation)
-        result[y, x] = bilinear(image, source + displacement(place, image.shape, settings, numbers[6:]))
+        if settings.elastic_alpha:
+            source = source + displacement(place, image.shape, settings, numbers[6:])
+        result[y, x] = bilinear(image, source)
     return result
 
 
 def displacement(place: NDArray[Any], shape: tuple[int, ...], settings: Augmentation, noise: NDArray[Any]) -> Any:
     """u(p) = Σₖ aₖ β³(p/h − k), the coefficients scaled to the root mean square that was asked for."""
     spacing = settings.elastic_sigma * math.sqrt(3)
-    knots = [_knots(extent, spacing) for extent in shape]
-    coefficients = 2 * noise.astype(np.float64).reshape(*knots, 2) - 1
+    grid = [knots(extent, spacing) for extent in shape]
+    coefficients = 2 * noise.astype(np.float64).reshape(*grid, 2) - 1
     along_y, along_x = (
-        cubic_spline(place[axis] / spacing - (np.arange(count) - 1)) for axis, count in zip((1, 0), knots, strict=True)
+        cubic_spline(place[axis] / spacing - (np.arange(count) - 1)) for axis, count in zip((1, 0), grid, strict=True)
     )
     mean_square = (151 / 315) ** 2 / 3  # of Σ a β³, a drawn evenly from [−1, 1]
     field = np.einsum("jkc,j,k->c", coefficients, along_y, along_x)  # (knots_y, knots_x, 2) → (2,): x and y
@@ -95,14 +102,13 @@ def bilinear(image: NDArray[np.uint8], source: NDArray[Any]) -> float:
 )
 def test_every_pixel_follows_the_formula(shape: tuple[int, int], augmentation: Augmentation) -> None:
     images = random_images(3, *shape)
-    outputs = augmentation(images, np.random.default_rng(5)).astype(np.float64)
-    spacing = augmentation.elastic_sigma * math.sqrt(3)
-    count = 6 + 2 * _knots(shape[0], spacing) * _knots(shape[1], spacing)
-    numbers = np.random.default_rng(5).random((3, count), np.float32)
-    for image, output, drawn in zip(images, outputs, numbers, strict=True):
-        expected = distorted_by_definition(image, augmentation, drawn)
-        # Half a level for rounding to bytes, and 0.01 for places in float32, on noise with steps of up to 255 a pixel.
-        assert np.abs(output - expected).max() <= 0.51
+    numbers = augmentation.draw(images.shape, np.random.default_rng(5))
+    by_reference = augmentation.distort(images, None, numbers, shape, ops=REFERENCE).reshape(images.shape)
+    for outputs in (augmentation(images, np.random.default_rng(5)), by_reference):
+        for image, output, drawn in zip(images, outputs, numbers, strict=True):
+            expected = distorted_by_definition(image, augmentation, drawn)
+            # Half a level for rounding to bytes, and 0.01 for places in float32, on noise with steps of 255 a pixel.
+            assert np.abs(output - expected).max() <= 0.51
 
 
 @settings(deadline=None, max_examples=40)
@@ -172,13 +178,20 @@ def test_every_image_is_distorted_in_its_own_way_and_again_the_same_from_the_sam
     assert not np.array_equal(ALL(images, np.random.default_rng(3)), outputs)
 
 
-def test_as_many_numbers_are_drawn_whatever_is_switched_on() -> None:
-    after = []
-    for augmentation in (Augmentation(), Augmentation(rotation=5), Augmentation(elastic_alpha=1)):
-        rng = np.random.default_rng(4)
-        augmentation(random_images(5, 8, 8), rng)
-        after.append(rng.random())
-    assert after[0] == after[1] == after[2]
+def test_the_affine_maps_are_the_same_with_and_without_an_elastic_displacement() -> None:
+    affine = Augmentation(rotation=5).draw((5, 8, 8), np.random.default_rng(4))
+    both = Augmentation(rotation=5, elastic_alpha=1).draw((5, 8, 8), np.random.default_rng(4))
+    assert both.shape[1] > affine.shape[1] == 6
+    np.testing.assert_array_equal(both[:, :6], affine)
+
+
+def test_images_are_chosen_by_number() -> None:
+    images, rows = random_images(7, 9, 8), np.array([3, 3, 0, 6])
+    numbers = ALL.draw((4, 9, 8), np.random.default_rng(0))
+    chosen = ALL.distort(images, rows, numbers, (9, 8), ops=REFERENCE)
+    alone = ALL.distort(images[rows], None, numbers, (9, 8), ops=REFERENCE)
+    np.testing.assert_array_equal(chosen, alone)
+    assert chosen.shape == (4, 72)
 
 
 def test_channels_move_together() -> None:
@@ -233,13 +246,3 @@ def test_impossible_fields_are_named(fields: dict[str, Any]) -> None:
 def test_any_distortion_makes_it_active(name: str) -> None:
     assert Augmentation(**{name: 0.5}).active
     assert not Augmentation(elastic_sigma=2.0).active
-
-
-def test_without_a_place_to_keep_machine_code_it_is_compiled_in_every_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    def njit(*signature: Any, cache: bool = False, **options: Any) -> Any:
-        if cache:
-            raise RuntimeError("cannot cache function: no locator available")
-        return lambda function: ("compiled", function)
-
-    monkeypatch.setattr("numba.njit", njit)
-    assert resampling._kept_on_disk(math.sin) == ("compiled", math.sin)

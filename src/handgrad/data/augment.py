@@ -1,13 +1,17 @@
 """Augmentation: training images turned, slanted, stretched, moved and bent a little, differently each time."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from handgrad.errors import ArgumentError, ShapeError
+from handgrad.ops import Array, Ops, for_device
+from handgrad.ops.distortion import AFFINE, knots
 
 #: What each setting may be; the bounds keep coordinates within what float32 can tell apart.
 _RANGES = {
@@ -18,7 +22,6 @@ _RANGES = {
     "elastic_alpha": (0, 100),
     "elastic_sigma": (0.5, 1000),
 }
-_AFFINE = 6  # numbers that an image's affine map takes: angle, shear, two scales, two translations
 
 
 @dataclass(frozen=True)
@@ -83,9 +86,6 @@ class Augmentation:
     def __call__(self, images: NDArray[Any], rng: np.random.Generator) -> NDArray[np.uint8]:
         """Distort each image of a batch in its own way.
 
-        As many random numbers are drawn whatever is switched on, so a change to one setting leaves the other
-        distortions as they were.
-
         Args:
             images: uint8 (N, H, W) or (N, H, W, C).
             rng: draws every random number.
@@ -104,25 +104,76 @@ class Augmentation:
                     [ 16,  16,  16,  16,  10],
                     [  0,   0,   0,   0,   0]]], dtype=uint8)
         """
-        from handgrad.data.resampling import resample  # here because it imports Numba
-
         if images.dtype != np.uint8 or images.ndim not in (3, 4):
             found = f"{images.dtype} of shape {images.shape}"
             raise ShapeError("images", found, "uint8 (N, H, W) or (N, H, W, C)", "pass them before preprocessing")
         if not images.size:
             return images.copy()
-        spacing = self.elastic_sigma * math.sqrt(3)  # β³ with nodes h apart has the standard deviation h/√3
-        knots = [_knots(extent, spacing) for extent in images.shape[1:3]]
-        numbers = rng.random((len(images), _AFFINE + 2 * math.prod(knots)), np.float32)
+        rows, numbers = images.reshape(len(images), -1), self.draw(images.shape, rng)  # (N, …) → (N, H·W·C)
+        distorted: NDArray[np.uint8] = _compiled(self, images.shape[1:])(rows, numbers)
+        return distorted.reshape(images.shape)  # (N, H·W·C) → (N, H, W[, C])
+
+    def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float32]:
+        """The random numbers that decide how each of a batch of images is distorted.
+
+        Those of the affine maps come first, so they are the same with and without an elastic displacement.
+
+        Args:
+            shape: of the images, (N, H, W) or (N, H, W, C).
+            rng: draws them.
+
+        Returns:
+            float32 (N, 6), from [0, 1); with an elastic displacement (N, 6 + 2·Kʸ·Kˣ) for a grid of Kʸ × Kˣ nodes.
+
+        Example:
+            >>> Augmentation(rotation=5).draw((64, 28, 28), np.random.default_rng(0)).shape
+            (64, 6)
+        """
+        affine = rng.random((shape[0], AFFINE), np.float32)
+        if not self.elastic_alpha:
+            return affine
+        nodes = math.prod(knots(extent, self._spacing(shape)) for extent in shape[1:3])
+        return np.concatenate([affine, rng.random((shape[0], 2 * nodes), np.float32)], axis=1)
+
+    def distort(self, source: Array, index: Array | None, numbers: Array, shape: tuple[int, ...], *, ops: Ops) -> Array:
+        """Distort images as numbers from `draw` say.
+
+        Args:
+            source: uint8 (M, …), images of `shape`.
+            index: (N,), which of them; None is all.
+            numbers: (N, …).
+            shape: of an image, (H, W) or (H, W, C).
+            ops: does it.
+
+        Returns:
+            uint8 (N, H·W·C).
+
+        Example:
+            >>> images = handgrad.datasets.load("mnist").train.inputs
+            >>> augmentation, rows = Augmentation(rotation=5), np.arange(3)
+            >>> numbers = augmentation.draw((3, 28, 28), np.random.default_rng(0))
+            >>> ops = handgrad.ops.for_device("cpu")
+            >>> augmentation.distort(images, rows, numbers, (28, 28), ops=ops).shape
+            (3, 784)
+        """
         # Σₖ β³(x − k)² is 151/315 on average over x, and numbers drawn evenly from [−1, 1] have the variance 1/3.
         amplitude = self.elastic_alpha * math.sqrt(3) * 315 / 151
-        limits = np.array([math.radians(self.rotation), self.shear, self.scale, self.translation, amplitude])
-        planes = images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)  # (N, H, W[, C]) → (N, C, H, W)
-        target = np.empty(planes.shape, np.uint8)
-        resample(np.ascontiguousarray(planes), numbers, limits.astype(np.float32), *knots, spacing, target)
-        return target[:, 0] if images.ndim == 3 else np.ascontiguousarray(target.transpose(0, 2, 3, 1))
+        limits = math.radians(self.rotation), self.shear, self.scale, self.translation, amplitude
+        spacing = self._spacing((0, *shape))
+        return ops.distort(source, index, numbers, (*shape, 1)[:3], limits, spacing)
+
+    def _spacing(self, shape: tuple[int, ...]) -> float:
+        """Pixels between the nodes of the spline; an affine map needs only the fewest."""
+        if not self.elastic_alpha:
+            return float(max(shape[1:3]))
+        return self.elastic_sigma * math.sqrt(3)  # β³ with nodes h apart has the standard deviation h/√3
 
 
-def _knots(extent: int, spacing: float) -> int:
-    """Nodes that a cubic spline needs along `extent` pixels: four around each pixel."""
-    return int((extent - 1) / spacing) + 4
+@lru_cache(maxsize=16)
+def _compiled(augmentation: Augmentation, shape: tuple[int, ...]) -> Callable[..., Any]:
+    """The distortion of images of one shape."""
+
+    def distort(source: Array, numbers: Array, *, ops: Ops) -> Array:
+        return augmentation.distort(source, None, numbers, shape, ops=ops)
+
+    return for_device("cpu").compile(distort)

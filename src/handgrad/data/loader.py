@@ -136,16 +136,22 @@ class Loader:
         order, seed = self._begin()
         return (self._batch(index, order, seed) for index in range(len(self)))
 
-    def rows(self) -> Iterator[NDArray[np.int64]]:
-        """The samples of each batch by number, in a new order: what `iter` makes batches of."""
-        order = self._begin()[0]
-        order = np.arange(len(self.dataset)) if order is None else order
-        return (order[start : start + self.batch_size] for start in self._starts())
+    def rows(self, *, shuffled: bool = True) -> Iterator[tuple[NDArray[Any], ...]]:
+        """What `iter` makes batches of: the samples of each by number and, if distorted, the numbers that say how.
 
-    def raw(self) -> Iterator[Batch]:
-        """The same batches as `iter` before preprocessing: inputs as they are stored, distorted where asked to."""
-        order, seed = self._begin()
-        return (Batch(*self._raw(start, order, seed)) for start in self._starts())
+        Args:
+            shuffled: False draws nothing, and gives the data set's own order.
+        """
+        order, seed = self._begin() if shuffled else (None, 0)
+        order = np.arange(len(self.dataset)) if order is None else order
+        return (self._described(order, start, seed) for start in self._starts())
+
+    def _described(self, order: NDArray[np.int64], start: int, seed: int) -> tuple[NDArray[Any], ...]:
+        rows = order[start : start + self.batch_size]
+        if self.augment is None:
+            return (rows,)
+        shape = len(rows), *self.dataset.inputs.shape[1:]
+        return rows, self.augment.draw(shape, self._generator(start, seed))
 
     def _begin(self) -> tuple[NDArray[np.int64] | None, int]:
         """A new order and new distortions, for one pass over the data."""
@@ -166,16 +172,18 @@ class Loader:
         return 0 if self._noise is None else int(self._noise.integers(2**63))
 
     def _batch(self, index: int, order: NDArray[np.int64] | None, seed: int) -> Batch:
-        inputs, targets = self._raw(self._starts()[index], order, seed)
-        return Batch(self.preprocessing(inputs, self.dtype), targets)
-
-    def _raw(self, start: int, order: NDArray[np.int64] | None, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        start = self._starts()[index]
         chosen = slice(start, start + self.batch_size)
         rows = chosen if order is None else order[chosen]
         inputs = self.dataset.inputs[rows]
-        if self.augment is not None:  # numbers that depend on the pass and the batch, not on what was asked for before
-            inputs = self.augment(inputs, np.random.default_rng([seed, start]))
-        return inputs, self._targets(self.dataset.labels[rows])
+        if self.augment is not None:
+            inputs = self.augment(inputs, self._generator(start, seed))
+        return Batch(self.preprocessing(inputs, self.dtype), self._targets(self.dataset.labels[rows]))
+
+    @staticmethod
+    def _generator(start: int, seed: int) -> np.random.Generator:
+        """Of numbers that depend on the pass and the batch, not on what was asked for before."""
+        return np.random.default_rng([seed, start])
 
     def _targets(self, labels: NDArray[Any]) -> NDArray[Any]:
         if self.dataset.classes is None:

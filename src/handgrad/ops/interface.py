@@ -83,6 +83,25 @@ class Ops(Protocol):
         """
         ...
 
+    def distort(
+        self,
+        source: Array,
+        index: Array | None,
+        numbers: Array,
+        shape: Shape,
+        limits: Sequence[float],
+        spacing: float,
+    ) -> Array:
+        """Uint8 images (N, H·W·C): rows `index` (N,) of source, each distorted as its row of numbers says.
+
+        The map is that of `handgrad.Augmentation`. Without an index, all rows.
+
+        Source (M, …), uint8, holds images of `shape` (H, W, C). Numbers (N, 6 + 2·Kʸ·Kˣ), from [0, 1), are for
+        θ, k, s₁, s₂, t₁, t₂ and then for u, x and y, at the nodes of a grid `spacing` pixels wide. Limits are what
+        θ (radians), k, s − 1, t and the coefficients of u reach. All four are NumPy's.
+        """
+        ...
+
     def permute(self, x: Array, axes: Shape) -> Array:
         """A view of x with its axes in another order: axis i of the result is axis axes[i] of x."""
         ...

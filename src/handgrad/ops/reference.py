@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.errors import ArgumentError, NonFiniteError
+from handgrad.ops.distortion import distort
 from handgrad.ops.interface import Array, Pair, Shape
 
 # A network that is sure leaves gradients of 10⁻³⁸ and less, denormal numbers, with which processors multiply far more
@@ -83,6 +84,20 @@ class ReferenceOps:
             return xp.reshape(values, (*rows, *shape))
         c, h, w = shape
         return xp.permute_dims(xp.reshape(values, (*rows, h, w, c)), (0, 3, 1, 2))  # (N, H·W·C) → (N, C, H, W)
+
+    def distort(
+        self,
+        source: Array,
+        index: Array | None,
+        numbers: Array,
+        shape: Shape,
+        limits: Sequence[float],
+        spacing: float,
+    ) -> Array:
+        chosen = self.asarray(source if index is None else source[index])
+        images = self.xp.reshape(chosen, (-1, *shape))  # (N, …) → (N, H, W, C)
+        distorted = distort(self.xp, images, self.asarray(numbers), limits, spacing)
+        return self.xp.reshape(distorted, (distorted.shape[0], -1))  # → (N, H·W·C)
 
     def permute(self, x: Array, axes: Shape) -> Array:
         return self.xp.permute_dims(x, axes)

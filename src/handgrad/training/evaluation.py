@@ -30,14 +30,14 @@ def evaluate(model: Layer, loss: Loss, loader: Loader) -> Scores:
     parameters = model.parameters
     examples = Examples(loader, parameters.dtype)
 
-    def score(given: Array, targets: Array, *, ops: Ops) -> tuple[Array, Array]:
-        outputs, _ = model.forward(examples.inputs(given, ops), ops=ops)
+    def score(targets: Array, *given: Array, ops: Ops) -> tuple[Array, Array]:
+        outputs, _ = model.forward(examples.inputs(*given, ops=ops), ops=ops)
         return loss.forward(outputs, ops.asarray(targets), ops=ops)[0], outputs
 
     compiled = parameters.ops.compile(score, (parameters.vector, parameters.buffers, *examples.state))
     total, correct, count = 0.0, 0, 0
     for given, targets in examples:
-        value, outputs = compiled(given, targets)
+        value, outputs = compiled(targets, *given)
         size = len(targets)
         total += loss.per_example(float(value), size) * size
         correct += count_correct(parameters.ops.to_numpy(outputs), targets, loss.threshold)
@@ -78,8 +78,8 @@ def predict(model: Layer, loader: Loader) -> "np.ndarray[Any, Any]":
     parameters = model.parameters
     examples = Examples(loader, parameters.dtype)
 
-    def output(given: Array, *, ops: Ops) -> Array:
-        return model.forward(examples.inputs(given, ops), ops=ops)[0]
+    def output(*given: Array, ops: Ops) -> Array:
+        return model.forward(examples.inputs(*given, ops=ops), ops=ops)[0]
 
     compiled = parameters.ops.compile(output, (parameters.vector, parameters.buffers, *examples.state))
-    return np.concatenate([parameters.ops.to_numpy(compiled(given)) for given, _ in examples])  # (B, …) → (N, …)
+    return np.concatenate([parameters.ops.to_numpy(compiled(*given)) for given, _ in examples])  # (B, …) → (N, …)

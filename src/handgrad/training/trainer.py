@@ -2,7 +2,7 @@
 
 import operator
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -113,7 +113,8 @@ class Trainer:
         """
         prepare = getattr(self._compiled_step, "prepare", None)
         if prepare is not None:
-            prepare((*self._examples.first(), 1.0, 1), report)
+            given, targets = self._examples.first()
+            prepare((1.0, 1, targets, *given), report)
 
     def stop(self) -> None:
         """End the run after the current step; the unfinished epoch is scored and recorded as incomplete."""
@@ -171,12 +172,12 @@ class Trainer:
         self._check_patience()
         yield epoch
 
-    def _update(self, given: Array, targets: Array) -> tuple[float, float, float]:
+    def _update(self, given: Sequence[Array], targets: Array) -> tuple[float, float, float]:
         """One step on a batch: the loss, the gradient's norm, the learning rate."""
         step = self.state.step + 1
         rate = float(self.optimizer.learning_rate * self.schedule(self.state.step))
         try:
-            loss, norm = self._compiled_step(given, targets, rate, step)
+            loss, norm = self._compiled_step(rate, step, targets, *given)
         except NonFiniteError as error:
             raise TrainingError(
                 f"The {error.what} became {error.value} at step {step}; the parameters are those before it. "
@@ -185,11 +186,11 @@ class Trainer:
         self.state.step = step
         return float(loss), float(norm), rate
 
-    def _step(self, given: Array, targets: Array, rate: float, step: int, *, ops: Ops) -> tuple[Array, Array]:
+    def _step(self, rate: float, step: int, targets: Array, *given: Array, ops: Ops) -> tuple[Array, Array]:
         """Forward, loss, backward and update; the loss and the gradient's norm."""
         model, gradient = self.model, ops.asarray(self.gradients.vector)
         rng = None if self.rng is None else ops.randomness(self.rng)
-        outputs, cache = model.forward(self._examples.inputs(given, ops), ops=ops, training=True, rng=rng)
+        outputs, cache = model.forward(self._examples.inputs(*given, ops=ops), ops=ops, training=True, rng=rng)
         loss, loss_cache = self.loss.forward(outputs, ops.asarray(targets), ops=ops)
         ops.require_finite("loss", loss)
         model.backward(self.loss.backward(loss_cache, ops=ops), cache, ops=ops, grads=self.gradients.tree)

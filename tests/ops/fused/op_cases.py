@@ -12,6 +12,7 @@ import numpy as np
 from compare import REFERENCE, Case, Numbers, Stored, absolute_values
 
 from handgrad.ops import Ops, Shape
+from handgrad.ops.distortion import knots
 
 WIDTHS = (1, 7, 10, 16, 31, 32, 33, 64, 129, 300)
 #: Rows and columns: one row, odd numbers, a short last batch, more rows than a chunk.
@@ -122,6 +123,34 @@ def array_cases() -> Iterator[Case]:
         yield Case("take", f"all {note} of {np.dtype(kind)}", _take_all(shape), (table,), magnitude=_all_magnitude)
     for labels, classes in (([0], 1), ([2, 0, 1, 2], 3), ([9, 299, 0], 300)):
         yield Case("one_hot", f"{classes} classes", _labelling(classes), (np.array(labels), numbers((1,))))
+
+
+def distortion_cases() -> Iterator[Case]:
+    """Images of every kind of shape, all or chosen ones, turned only and bent as well."""
+    limits = 0.3, 0.2, 0.2, 2.0, 3.0
+    for shape in ((28, 28, 1), (7, 12, 1), (1, 9, 1), (9, 1, 2), (1, 1, 1), (40, 33, 3), (129, 5, 1)):
+        images = np.random.default_rng(6).integers(0, 256, (9, math.prod(shape)), np.uint8)
+        for spacing, bends in ((float(max(shape)), False), (5.0, True)):
+            nodes = math.prod(knots(extent, spacing) for extent in shape[:2])
+            for rows in (1, 7):
+                drawn = np.random.default_rng(7).random((rows, 6 + bends * 2 * nodes), np.float32)
+                index = np.random.default_rng(8).integers(0, 9, rows)
+                note = f"{_name(shape)} {'bent' if bends else 'turned'} {rows}"
+                call = _distorting(shape, limits, spacing)
+                yield Case("distort", f"chosen {note}", call, (index, drawn), (Stored(images),), _a_level)
+                all_of = _distorting(shape, limits, spacing, every=True)
+                yield Case("distort", f"all {note}", all_of, (images[:rows], drawn), magnitude=_a_level)
+
+
+def _a_level(*_: Numbers) -> list[Any]:
+    """Places a rounding apart may end in bytes one apart, and `assert_close` allows 1e-5 of this."""
+    return [1.001e5]
+
+
+def _distorting(shape: Shape, limits: tuple[float, ...], spacing: float, *, every: bool = False) -> Callable[..., Any]:
+    if every:
+        return lambda ops, images, drawn: ops.distort(images, None, drawn, shape, limits, spacing)
+    return lambda ops, index, drawn, images: ops.distort(images, index, drawn, shape, limits, spacing)
 
 
 def _reshaping(shape: Shape) -> Callable[..., Any]:
@@ -425,6 +454,7 @@ def _guarded(ops: Ops, value: Any, w: Any) -> None:
 CASES = [
     *elementwise_cases(),
     *array_cases(),
+    *distortion_cases(),
     *linear_cases(),
     *softmax_cases(),
     *loss_cases(),

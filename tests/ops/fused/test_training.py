@@ -260,7 +260,7 @@ def test_a_step_makes_no_array(threads: int, monkeypatch: pytest.MonkeyPatch) ->
         counter = itertools.count(1)
 
         def step() -> None:
-            trainer._compiled_step(given, targets, 1e-3, next(counter))
+            trainer._compiled_step(1e-3, next(counter), targets, *given)
 
         tracemalloc.start()
         try:
@@ -279,7 +279,7 @@ def test_this_way_of_counting_sees_the_arrays_of_an_eager_step() -> None:
     kept: list[Any] = []
     tracemalloc.start()
     try:
-        _, peak = traced(3, lambda: trainer._compiled_step(given, targets, 1e-3, 1))
+        _, peak = traced(3, lambda: trainer._compiled_step(1e-3, 1, targets, *given))
         growth, _ = traced(3, lambda: kept.append(np.zeros(1000)))
     finally:
         tracemalloc.stop()

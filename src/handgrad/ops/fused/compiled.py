@@ -10,6 +10,7 @@ import numpy as np
 from handgrad.ops.fused.activations import ActivationOps
 from handgrad.ops.fused.arrays import ArrayOps
 from handgrad.ops.fused.convolution import ConvolutionOps
+from handgrad.ops.fused.distortion import DistortionOps
 from handgrad.ops.fused.fuse import fuse_updates
 from handgrad.ops.fused.linear import LinearOps
 from handgrad.ops.fused.losses import LossOps
@@ -27,7 +28,15 @@ _ONE_AT_A_TIME = threading.RLock()
 
 
 class RecordingOps(
-    ArrayOps, LinearOps, ConvolutionOps, PoolingOps, ActivationOps, NormalizationOps, LossOps, OptimizerOps
+    ArrayOps,
+    DistortionOps,
+    LinearOps,
+    ConvolutionOps,
+    PoolingOps,
+    ActivationOps,
+    NormalizationOps,
+    LossOps,
+    OptimizerOps,
 ):
     """Every operation of the interface, recorded instead of done."""
 

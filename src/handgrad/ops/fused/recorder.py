@@ -183,6 +183,10 @@ class Recorder:
         kind = np.dtype(dtype)
         return Value(tuple(shape), kind, Block(max(1, math.prod(shape)) * kind.itemsize))
 
+    def constant(self, array: "np.ndarray[Any, Any]") -> Value:
+        """A stand-in for numbers that never change; the array must lie in row-major order."""
+        return Value(array.shape, array.dtype, Block(array.nbytes, array.reshape(-1), array.ctypes.data))
+
     def value(self, x: Array, order: tuple[int, ...] | None = None, dtype: Any = np.float32) -> Value:
         """A stand-in for x; itself if it is one already, else x must be part of the state.
 
