@@ -1,6 +1,7 @@
 """Batches: shuffled samples, made into network inputs and targets only when their turn comes."""
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -143,8 +144,12 @@ class Loader:
             shuffled: False draws nothing, and gives the data set's own order.
         """
         order, seed = self._begin() if shuffled else (None, 0)
-        order = np.arange(len(self.dataset)) if order is None else order
+        order = self._plain_order if order is None else order
         return (self._described(order, start, seed) for start in self._starts())
+
+    @cached_property
+    def _plain_order(self) -> NDArray[np.int64]:
+        return np.arange(len(self.dataset))
 
     def _described(self, order: NDArray[np.int64], start: int, seed: int) -> tuple[NDArray[Any], ...]:
         rows = order[start : start + self.batch_size]
@@ -162,7 +167,12 @@ class Loader:
 
     def targets(self, rows: NDArray[np.int64]) -> NDArray[Any]:
         """The targets of some samples, as in a batch."""
-        return self._targets(self.dataset.labels[rows])
+        labels = self.dataset.labels[rows]  # new, since rows are an array
+        if self.dataset.classes is None:
+            return labels.astype(self.dtype, copy=False)
+        if self.one_hot:
+            return one_hot(labels, self.dataset.classes, self.dtype)
+        return labels.astype(np.int64, copy=False)
 
     def _starts(self) -> range:
         return range(0, len(self.dataset), self.batch_size)
@@ -173,21 +183,13 @@ class Loader:
 
     def _batch(self, index: int, order: NDArray[np.int64] | None, seed: int) -> Batch:
         start = self._starts()[index]
-        chosen = slice(start, start + self.batch_size)
-        rows = chosen if order is None else order[chosen]
+        rows = (self._plain_order if order is None else order)[start : start + self.batch_size]
         inputs = self.dataset.inputs[rows]
         if self.augment is not None:
             inputs = self.augment(inputs, self._generator(start, seed))
-        return Batch(self.preprocessing(inputs, self.dtype), self._targets(self.dataset.labels[rows]))
+        return Batch(self.preprocessing(inputs, self.dtype), self.targets(rows))
 
     @staticmethod
     def _generator(start: int, seed: int) -> np.random.Generator:
         """Of numbers that depend on the pass and the batch, not on what was asked for before."""
         return np.random.default_rng([seed, start])
-
-    def _targets(self, labels: NDArray[Any]) -> NDArray[Any]:
-        if self.dataset.classes is None:
-            return labels.astype(self.dtype)
-        if self.one_hot:
-            return one_hot(labels, self.dataset.classes, self.dtype)
-        return labels.astype(np.int64)

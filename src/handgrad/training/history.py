@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Self
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple, Self
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,7 @@ class Scores:
     count: int
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One update of the parameters.
 
     Args:
@@ -44,8 +43,7 @@ class Step:
     gradient_norm: float
 
 
-@dataclass(frozen=True)
-class Epoch:
+class Epoch(NamedTuple):
     """One pass over the training data.
 
     Args:
@@ -84,10 +82,12 @@ class History:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and numbers for JSON; steps as columns, which is a third of the size of rows."""
-        names = [f.name for f in fields(Step)]
         return {
-            "steps": {name: [_short(getattr(step, name)) for step in self.steps] for name in names},
-            "epochs": [asdict(epoch) for epoch in self.epochs],
+            "steps": {name: [_short(getattr(step, name)) for step in self.steps] for name in Step._fields},
+            "epochs": [
+                {**epoch._asdict(), "scores": {name: asdict(scores) for name, scores in epoch.scores.items()}}
+                for epoch in self.epochs
+            ],
         }
 
     @classmethod

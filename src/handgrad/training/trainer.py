@@ -1,6 +1,5 @@
 """The training loop, as a generator: the caller decides what to print, draw or stop."""
 
-import operator
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -142,14 +141,14 @@ class Trainer:
 
     def _run_epoch(self, number: int) -> Iterator[Step | Epoch]:
         seconds, started, batches = 0.0, time.perf_counter(), len(self.train)
-        losses, sizes, norms = [], [], []
+        total, norms, examples, index, rate = 0.0, 0.0, 0, 0, 0.0
         for index, (given, targets) in enumerate(self._examples, start=1):
-            loss, norm, rate = self._update(given, targets)
+            summed, norm, rate = self._update(given, targets)
             seconds += time.perf_counter() - started
-            sizes.append(len(targets))
-            losses.append(self.loss.per_example(loss, sizes[-1]))
-            step = Step(self.state.step, number, index, batches, losses[-1], rate, norm)
-            norms.append(norm)
+            size = len(targets)
+            loss = self.loss.per_example(summed, size)
+            total, norms, examples = total + loss * size, norms + norm, examples + size
+            step = Step(self.state.step, number, index, batches, loss, rate, norm)
             self.history.steps.append(step)
             yield step
             if self._stop_requested:
@@ -158,16 +157,8 @@ class Trainer:
         scores = {name: evaluate(self.model, self.loss, loader) for name, loader in self.monitors.items()}
         if self._stop_requested:  # also one that came while scoring
             self.stopped_by = "request"
-        epoch = Epoch(
-            number,
-            train_loss=sum(map(operator.mul, losses, sizes)) / sum(sizes),
-            scores=scores,
-            learning_rate=rate,
-            gradient_norm=sum(norms) / len(norms),
-            seconds=seconds,
-            is_best=self._note_best(scores.get("validation")),
-            complete=index == batches,
-        )
+        is_best, complete = self._note_best(scores.get("validation")), index == batches
+        epoch = Epoch(number, total / examples, scores, rate, norms / index, seconds, is_best, complete)
         self.history.epochs.append(epoch)
         self._check_patience()
         yield epoch

@@ -66,7 +66,7 @@ class CompiledFunction:
 
     def __call__(self, *arguments: Any) -> Any:
         with _ONE_AT_A_TIME:
-            key = tuple([_kind(argument) for argument in arguments])
+            key = _kinds(arguments)
             if key not in self._programs:
                 self.prepare(arguments)
             program = self._programs[key]
@@ -80,7 +80,7 @@ class CompiledFunction:
             report: called with the number of kernels that are ready, and of all.
         """
         with _ONE_AT_A_TIME:
-            key = tuple([_kind(argument) for argument in arguments])
+            key = _kinds(arguments)
             if key not in self._programs:
                 self._programs[key] = self._record(arguments, report)
 
@@ -120,11 +120,9 @@ class CompiledFunction:
         return recording
 
 
-def _kind(argument: Any) -> Any:
-    """What about an argument decides which program fits it."""
-    if isinstance(argument, np.ndarray):
-        return argument.shape, argument.dtype.num
-    return type(argument)
+def _kinds(arguments: Sequence[Any]) -> Any:
+    """What about the arguments decides which program fits them."""
+    return tuple([(x.shape, x.dtype.num) if isinstance(x, np.ndarray) else type(x) for x in arguments])
 
 
 def _stand_in(recorder: Recorder, index: int, argument: Any) -> Value | Scalar:
