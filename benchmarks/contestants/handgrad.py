@@ -40,9 +40,9 @@ def prepare(job: Job, variant: str) -> Train:
 
 
 def predictor(job: Job, variant: str) -> Predict:
-    """The model, called as a function."""
+    """The model, compiled."""
     handgrad.set_threads(job.threads)
-    return _model(job)
+    return handgrad.compile(_model(job))
 
 
 def bulk_predictor(job: Job, variant: str) -> PredictAll:

@@ -36,6 +36,7 @@ from handgrad.layers import (
     Softmax,
     Tanh,
 )
+from handgrad.layers.compile import compile
 from handgrad.layers.summary import summary
 from handgrad.losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError, SoftmaxCrossEntropy
 from handgrad.ops import set_threads
@@ -93,6 +94,7 @@ __all__ = [
     "Step",
     "Tanh",
     "Trainer",
+    "compile",
     "data",
     "datasets",
     "evaluate",

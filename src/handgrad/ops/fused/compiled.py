@@ -23,6 +23,8 @@ from handgrad.ops.fused.rectified_pooling import fuse_rectified_pooling
 from handgrad.ops.fused.threads import Pool, shared_pool
 from handgrad.ops.reference import ReferenceOps
 
+_MOST_PROGRAMS = 16  # that a function keeps, each for arguments of other shapes
+
 #: Two functions may share parameters, which recording changes for a moment, and every program has only one memory.
 _ONE_AT_A_TIME = threading.RLock()
 
@@ -82,6 +84,8 @@ class CompiledFunction:
         with _ONE_AT_A_TIME:
             key = _kinds(arguments)
             if key not in self._programs:
+                if len(self._programs) == _MOST_PROGRAMS:
+                    del self._programs[next(iter(self._programs))]  # the oldest
                 self._programs[key] = self._record(arguments, report)
 
     def _record(self, arguments: Sequence[Any], report: Callable[[int, int], None] | None) -> Program | None:
