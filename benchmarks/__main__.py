@@ -119,6 +119,12 @@ def cold(rounds: Rounds = 5, limit: Limit = 300, out: Out = OUT) -> None:
     _measure("cold", out, measurements.cold(len(usable_cores()), rounds, limit, _show), {})
 
 
+@app.command()
+def default(rounds: Rounds = 20, limit: Limit = 300, out: Out = OUT) -> None:
+    """Train the default recipe to its end, and compare time and accuracy with PyTorch's."""
+    _measure("default", out, measurements.default(len(usable_cores()), rounds, limit, _show), {})
+
+
 @app.command("all")
 def everything(rounds: Rounds = 5, examples: Examples = None, limit: Limit = 300, out: Out = OUT) -> None:
     """Measure every section, one after another."""
@@ -128,6 +134,7 @@ def everything(rounds: Rounds = 5, examples: Examples = None, limit: Limit = 300
         partial(predictions, rounds=rounds),
         partial(neighbour, rounds=rounds, examples=examples),
         partial(cold, rounds=rounds),
+        partial(default, rounds=4 * rounds),
         partial(growth, rounds=min(rounds, 3), examples=examples),
     ):
         try:

@@ -3,6 +3,7 @@
 A figure of ours and one of a peer are always taken one after the other, so that a ratio is of two neighbours in time.
 """
 
+import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -138,6 +139,20 @@ def cold(threads: int, rounds: int, limit: float, show: Callable[[str], None]) -
                 result["theirs"] = _finished(script, threads, limit)
             section["runs"].append(result)
             yield section
+
+
+def default(threads: int, rounds: int, limit: float, show: Callable[[str], None]) -> Iterator[Section]:
+    """The default recipe trained to its end: ours, PyTorch's, ours, …, every time from another seed."""
+    section: Section = {"rounds": rounds, "threads": threads, "runs": []}
+    who = {"ours": "handgrad"} | ({} if PEERS["pytorch"].absence() else {"theirs": "pytorch"})
+    for seed in range(rounds):
+        show(f"the default recipe, seed {seed}, of {rounds} seeds")
+        result: Section = {"seed": seed}
+        for key, name in who.items():
+            command = [sys.executable, "-m", f"benchmarks.default_{name}", str(seed)]
+            result[key] = json.loads(run(command, threads, limit).output.splitlines()[-1])
+        section["runs"].append(result)
+        yield section
 
 
 def _finished(command: list[str], threads: int, limit: float, variables: dict[str, str] | None = None) -> Section:

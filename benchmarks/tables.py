@@ -16,7 +16,9 @@ LOSS_TOLERANCE = 1e-3
 #: Outputs of the same weights agree much better.
 OUTPUT_TOLERANCE = 1e-4
 #: The largest ratios that we accept, where they do not belong to a workload.
-BUSY_BAR, MEMORY_BAR = 4.0, 0.6
+BUSY_BAR, MEMORY_BAR, DEFAULT_BAR = 4.0, 0.6, 0.5
+#: Seconds that the default recipe may train, and the share of test images that it must get right on average.
+DEFAULT_SECONDS, DEFAULT_ACCURACY = 3.0, 0.99
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ def all_tables(results: Section) -> dict[str, list[Table]]:
         "growth": _growth,
         "neighbour": _neighbour,
         "cold": _cold,
+        "default": _default,
     }
     tables = {name: make(results[name]) for name, make in makers.items() if name in results}
     return {"bars": [bars]} | tables if (bars := _bars(results)).rows else tables
@@ -200,6 +203,39 @@ def _cold(section: Section) -> list[Table]:
     return [Table(title, ("process", "seconds", "peak memory, MB"), rows)]
 
 
+def _default(section: Section) -> list[Table]:
+    rows = []
+    for key, name in (("ours", "`handgrad train`"), ("theirs", "the same as a PyTorch script")):
+        runs = [run[key] for run in section["runs"] if key in run]
+        if runs:
+            accuracies = [run["accuracy"] for run in runs]
+            figures = f"{statistics.mean(accuracies):.2%} ({min(accuracies):.2%}–{max(accuracies):.2%})"
+            rows.append((name, spread([run["seconds"] for run in runs]), figures))
+    if pairs := [run for run in section["runs"] if "theirs" in run]:
+        rows.append(("ours / PyTorch's", f"**{spread(ratios(pairs))}**", ""))
+    title = f"The default recipe, {section['threads']} threads, {section['rounds']} seeds"
+    return [Table(title, ("who", "seconds of training", "test images right, mean"), rows)]
+
+
+def _default_bars(section: Section) -> list[tuple[str, ...]]:
+    ours = [run["ours"] for run in section["runs"]]
+    accuracy, threads = statistics.mean(run["accuracy"] for run in ours), section["threads"]
+    verdict = "kept" if accuracy >= DEFAULT_ACCURACY else "**missed**"
+    rows = [
+        _judged("the default recipe, seconds", threads, [run["seconds"] for run in ours], DEFAULT_SECONDS),
+        (
+            "the default recipe, test images right",
+            str(threads),
+            f"{accuracy:.2%}",
+            f"at least {DEFAULT_ACCURACY:.0%}",
+            verdict,
+        ),
+    ]
+    if pairs := [run for run in section["runs"] if "theirs" in run]:
+        rows.append(_judged("the default recipe: time / PyTorch", threads, ratios(pairs), DEFAULT_BAR))
+    return rows
+
+
 def _bars(results: Section) -> Table:
     """Every ratio that the project has set itself, and whether its median keeps it."""
     rows = []
@@ -220,6 +256,8 @@ def _bars(results: Section) -> Table:
     if "cold" in results and (pairs := [run for run in results["cold"]["runs"] if "theirs" in run]):
         what = "peak memory of a whole process / PyTorch"
         rows.append(_judged(what, results["cold"]["threads"], ratios(pairs, "peak_bytes"), MEMORY_BAR))
+    if "default" in results:
+        rows += _default_bars(results["default"])
     return Table("The bars", ("what", "threads", "measured", "at most", "verdict"), rows)
 
 

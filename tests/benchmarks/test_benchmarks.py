@@ -119,6 +119,38 @@ def test_a_whole_process_is_compared_by_time_and_memory() -> None:
     assert tables["bars"][0].rows[0][2:] == ("0.75", "0.6", "**missed**")
 
 
+def test_the_default_recipe_is_judged_by_time_and_accuracy() -> None:
+    runs = [
+        {"seed": seed, "ours": {"seconds": ours, "accuracy": right}, "theirs": {"seconds": 5.0, "accuracy": 0.99}}
+        for seed, ours, right in ((0, 2.0, 0.992), (1, 4.0, 0.991))
+    ]
+    tables = all_tables({"default": {"rounds": 2, "threads": 2, "runs": runs}})
+    assert tables["default"][0].rows[0][1:] == ("3 (2–4)", "99.15% (99.10%–99.20%)")
+    assert [row[2:] for row in tables["bars"][0].rows] == [
+        ("3 (2–4)", "3", "kept"),
+        ("99.15%", "at least 99%", "kept"),
+        ("0.6 (0.4–0.8)", "0.5", "**missed**"),
+    ]
+
+
+def test_pytorch_trains_the_default_network_on_the_same_distortions() -> None:
+    torch = pytest.importorskip("torch")
+    from benchmarks import default_pytorch
+
+    recipe = handgrad.Recipe.load("fast")
+    ours = handgrad.Experiment.prepare(recipe).model
+    theirs = default_pytorch.network(recipe)
+    shapes = {name: tuple(value.shape) for name, value in theirs.named_parameters()}
+    assert shapes == {name: slot.spec.shape for name, slot in ours.slots().items() if slot.trained}
+    settings = handgrad.Augmentation(rotation=30, shear=0.3, scale=0.3, translation=4)
+    images = np.random.default_rng(0).integers(0, 256, (5, 28, 28), np.uint8)
+    numbers = settings.draw(images.shape, np.random.default_rng(1))
+    expected = settings(images, np.random.default_rng(1))
+    given = torch.from_numpy(images[:, None].astype(np.float32))
+    distorted = default_pytorch.distort(given, settings, torch.from_numpy(numbers))[:, 0].numpy()
+    assert np.abs(distorted - expected).max() < 0.52  # ours are rounded to bytes
+
+
 def test_growth_changes_one_thing_at_a_time() -> None:
     points = measurements.growth_points(cores=2)
     names = [workload.name for series in points.values() for *_, workload in series]
