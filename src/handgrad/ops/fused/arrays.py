@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from handgrad.errors import ArgumentError
-from handgrad.ops.fused.native import floats, integers, kernel, real, small_integers
+from handgrad.ops.fused.native import floats, helper, integers, kernel, real, small_integers
+from handgrad.ops.fused.products import MANY_INPUTS, PARTS, part_of
 from handgrad.ops.fused.recorder import NotTraceable, Recorder, Value, Written, require_shape, row_size
 from handgrad.ops.interface import Array, Shape
 
@@ -56,28 +57,50 @@ def one_hot(words, begin, end, scratch):
             y[row * classes + column] = _f(1) if column == label else blank
 
 
+@helper
+def _fetch(source, is_bytes, shift, factor, y, size):
+    """(source − shift)·factor for so many numbers."""
+    target = floats(y)
+    if is_bytes:
+        pixels = small_integers(source)
+        for i in range(size):
+            target[i] = (_f(pixels[i]) - shift) * factor
+    else:
+        numbers = floats(source)
+        for i in range(size):
+            target[i] = (numbers[i] - shift) * factor
+
+
+@helper
+def _gather(words, row, first, last):
+    """Columns first … last − 1 of a row of (source[index] − shift)·factor, and of the ones that may follow it."""
+    size, width, shift, factor, is_bytes = words[3], words[4], _f(real(words[5])), _f(real(words[6])), words[7]
+    chosen, y = row if words[1] == 0 else integers(words[1])[row], words[2] + 4 * row * width
+    if not 0 <= chosen < words[8]:  # NaN, which the loss reports
+        for i in range(first, last):
+            floats(y)[i] = _f(np.nan)
+        return
+    element = 1 if is_bytes else 4
+    inside = min(last, size)
+    _fetch(words[0] + (chosen * size + first) * element, is_bytes, shift, factor, y + 4 * first, inside - first)
+    for i in range(inside, last):
+        floats(y)[i] = _f(1)
+
+
 @kernel
 def gather(words, begin, end, scratch):
     """(source[index] − shift)·factor, row by row; source is uint8 or float32, and a column of ones may follow."""
-    y, size, width = floats(words[2]), words[3], words[4]
-    shift, factor, is_bytes, rows = _f(real(words[5])), _f(real(words[6])), words[7], words[8]
     for row in range(begin, end):
-        chosen = row if words[1] == 0 else integers(words[1])[row]
-        start, place = chosen * size, row * width
-        if not 0 <= chosen < rows:  # NaN, which the loss reports
-            for i in range(width):
-                y[place + i] = _f(np.nan)
-            continue
-        if is_bytes:
-            pixels = small_integers(words[0] + start)
-            for i in range(size):
-                y[place + i] = (_f(pixels[i]) - shift) * factor
-        else:
-            numbers = floats(words[0] + 4 * start)
-            for i in range(size):
-                y[place + i] = (numbers[i] - shift) * factor
-        for i in range(size, width):
-            y[place + i] = _f(1)
+        _gather(words, row, 0, words[4])
+
+
+@kernel
+def gather_by_parts(words, begin, end, scratch):
+    """The same for all rows, and the parts begin … end − 1 of their columns."""
+    for part in range(begin, end):
+        first, count = part_of(words[4], part)
+        for row in range(words[9]):
+            _gather(words, row, first, first + count)
 
 
 @kernel
@@ -176,6 +199,9 @@ class ArrayOps(Recorder):
             raise NotTraceable(f"examples of {source.dtype} and shape {source.shape[1:]} become {shape}")
         is_bytes = int(source.dtype == np.uint8)
         settings = (row_size(source), row_size(y), float(shift), float(factor), is_bytes, source.shape[0])
+        if y.ndim == 2 and row_size(y) >= MANY_INPUTS:  # a linear layer's
+            self.emit(gather_by_parts, source, index, Written(y), *settings, rows, items=PARTS, flops=y.size)
+            return y
         whole = [] if index is None else [source]
         self.emit(gather, source, index, Written(y), *settings, items=rows, by_rows=True, whole=whole, flops=y.size)
         return y

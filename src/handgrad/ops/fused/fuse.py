@@ -17,8 +17,9 @@ from handgrad.ops.fused.linear import (
     weight_step_by_columns,
     weight_step_by_rows,
 )
-from handgrad.ops.fused.native import floats, integers, integers32, kernel
+from handgrad.ops.fused.native import floats, helper, integers, integers32, kernel
 from handgrad.ops.fused.optimizers import PIECE, OptimizerOps, root_of_sum, sgd, squares
+from handgrad.ops.fused.products import MANY_INPUTS, PARTS, part_of
 from handgrad.ops.fused.recorder import Instruction, Value, Written
 
 _f = np.float32
@@ -26,16 +27,33 @@ _STEPS = {weight_gradient_by_rows: weight_step_by_rows, weight_gradient_by_colum
 _LARGEST = 1e16  # whose square, added up over a column of any network, is still a float32 number
 
 
+@helper
+def _peak(x, size, largest):
+    """The larger of a number's bits and those of every |x|; they have the numbers' order, and NaN is above infinity."""
+    bits = integers32(x)
+    for i in range(size):
+        largest = max(largest, bits[i] & np.int32(0x7FFFFFFF))
+    return largest
+
+
 @kernel
 def peaks(words, begin, end, scratch):
-    """The largest |x| of each row, as its bits, which have the same order; NaN is above infinity."""
-    bits, out, size = integers32(words[0]), integers32(words[1]), words[2]
+    """The largest |x| of each row, as its bits."""
+    out, size = integers32(words[1]), words[2]
     for row in range(begin, end):
+        out[row] = _peak(words[0] + 4 * row * size, size, np.int32(0))
+
+
+@kernel
+def peaks_by_parts(words, begin, end, scratch):
+    """The largest |x| of each part of the columns."""
+    out, size, rows = integers32(words[1]), words[2], words[3]
+    for part in range(begin, end):
+        first, count = part_of(size, part)
         largest = np.int32(0)
-        for i in range(row * size, (row + 1) * size):
-            magnitude = bits[i] & np.int32(0x7FFFFFFF)
-            largest = max(largest, magnitude)
-        out[row] = largest
+        for row in range(rows):
+            largest = _peak(words[0] + 4 * (row * size + first), count, largest)
+        out[part] = largest
 
 
 @kernel
@@ -44,9 +62,12 @@ def is_bounded(words, begin, end, scratch):
     x, dy, rows = floats(words[0]), floats(words[1]), words[3]
     largest_x, largest_dy = _f(1), _f(0)  # at least 1: the bias, whose gradient is checked with it, sees ones
     ok = words[2] == 0 or integers(words[2])[0] != 0
-    for row in range(rows):
-        ok = ok and x[row] < np.inf and dy[row] < np.inf  # a NaN is not below anything
-        largest_x, largest_dy = max(largest_x, x[row]), max(largest_dy, dy[row])
+    for i in range(words[5]):
+        ok = ok and x[i] < np.inf  # a NaN is not below anything
+        largest_x = max(largest_x, x[i])
+    for i in range(words[6]):
+        ok = ok and dy[i] < np.inf
+        largest_dy = max(largest_dy, dy[i])
     integers(words[4])[0] = 1 if ok and float(largest_x) * float(largest_dy) * rows < _LARGEST else 0
 
 
@@ -134,14 +155,21 @@ class _Fusion:
         """Record the check that a product cannot overflow."""
         x, dy, rows = product.reads[0], product.reads[1], product.arguments[5]
         assert isinstance(rows, int)
-        highest = []
-        for value in (x, dy):
-            bits = self.recorder.new((int(rows),))
-            self.recorder.emit(peaks, value, Written(bits), value.size // rows, items=rows, by_rows=True)
-            highest.append(bits)
-        ok = self.recorder.new((), np.int64)
-        self.recorder.emit(is_bounded, *highest, guard, rows, Written(ok), items=1, by_rows=True)
+        highest = [self._highest(value, int(rows)) for value in (x, dy)]
+        ok, counts = self.recorder.new((), np.int64), [value.size for value in highest]
+        self.recorder.emit(is_bounded, *highest, guard, rows, Written(ok), *counts, items=1, by_rows=True)
         return ok
+
+    def _highest(self, value: Value, rows: int) -> Value:
+        """Record the largest magnitudes in a matrix, piece by piece as threads share it already."""
+        width = value.size // rows
+        if width >= MANY_INPUTS:
+            bits = self.recorder.new((PARTS,))
+            self.recorder.emit(peaks_by_parts, value, Written(bits), width, rows, items=PARTS)
+        else:
+            bits = self.recorder.new((rows,))
+            self.recorder.emit(peaks, value, Written(bits), width, items=rows, by_rows=True)
+        return bits
 
     def _without_products(self) -> Iterator[Value]:
         """The stretches of the gradient that no product writes."""

@@ -6,7 +6,16 @@ A weight (out, in) lies in memory as V = Wᵀ (in, out), which is how its forwar
 import numpy as np
 
 from handgrad.ops.fused.native import doubles, floats, helper, integers, kernel, real
-from handgrad.ops.fused.products import add_lanes, multiply, multiply_into, pack_blocks, step_along_product
+from handgrad.ops.fused.products import (
+    MANY_INPUTS,
+    PARTS,
+    add_lanes,
+    multiply,
+    multiply_into,
+    pack_blocks,
+    part_of,
+    step_along_product,
+)
 from handgrad.ops.fused.recorder import NotTraceable, Recorder, Value, Written, require_shape
 from handgrad.ops.fused.tile import LANES, ROWS, WIDE
 from handgrad.ops.interface import Array
@@ -44,6 +53,32 @@ def linear_by_columns(words, begin, end, scratch):
 
 
 @kernel
+def linear_by_parts(words, begin, end, scratch):
+    """For each of the parts begin … end − 1 of the inputs, what it adds to x V."""
+    x, weight, sums, inputs, outputs, rows = words[0], words[1], words[2], words[3], words[4], words[5]
+    for part in range(begin, end):
+        first, depth = part_of(inputs, part)
+        multiply(
+            x + 4 * first, 4 * inputs, 4, weight + 4 * first * outputs, 4 * outputs,
+            sums + 4 * part * rows * outputs, 4 * outputs, rows, outputs, depth, 0, scratch,
+        )  # fmt: skip
+
+
+@kernel
+def add_parts(words, begin, end, scratch):
+    """y = b + Σ over the parts, for rows begin … end − 1."""
+    rows, outputs = words[3], words[4]
+    for row in range(begin, end):
+        y, bias = floats(words[2] + 4 * row * outputs), floats(words[1])
+        for column in range(outputs):
+            y[column] = bias[column] if words[1] != 0 else np.float32(0)
+        for part in range(PARTS):
+            added = floats(words[0] + 4 * (part * rows + row) * outputs)
+            for column in range(outputs):
+                y[column] += added[column]
+
+
+@kernel
 def weight_gradient_by_rows(words, begin, end, scratch):
     """V̄ = xᵀ ȳ for the blocks of ROWS inputs begin … end − 1."""
     x, dy, out, inputs, outputs, rows = words[0], words[1], words[2], words[3], words[4], words[5]
@@ -70,12 +105,14 @@ def weight_step_by_rows(words, begin, end, scratch):
         _refuse(words[6], begin, end)
         return
     first, last = begin * ROWS, min(end * ROWS, inputs)
+    packed = scratch + 4 * LANES * _STEP_PIECE
+    dy, dy_row, dy_block = pack_blocks(dy, 4 * outputs, packed, outputs, rows)
     for piece in range(0, last - first, _STEP_PIECE * ROWS):
         height = min(_STEP_PIECE * ROWS, last - first - piece)
         here = first + piece
         _clear(scratch, -(-height // ROWS))
         step_along_product(
-            x + 4 * here, 4 * inputs, dy, 4 * outputs, 4 * WIDE, weight + 4 * here * outputs, 4 * outputs,
+            x + 4 * here, 4 * inputs, dy, dy_row, dy_block, weight + 4 * here * outputs, 4 * outputs,
             height, outputs, rows, rate, decay, scratch, False,
         )  # fmt: skip
         add_lanes(scratch, words[6], here // ROWS, here // ROWS - (-height // ROWS))
@@ -169,7 +206,7 @@ class LinearOps(Recorder):
         rows = dy.size // outputs
         blocks = -(-outputs // WIDE)
         arguments = (x, dy, Written(weight), inputs, outputs, rows)
-        by_columns = blocks >= _FEW_BLOCKS
+        by_columns = blocks >= _FEW_BLOCKS and inputs < MANY_INPUTS
         chosen, items = weight_gradient_by_columns, blocks
         if not by_columns:
             chosen, items = weight_gradient_by_rows, -(-inputs // ROWS)
@@ -191,6 +228,14 @@ class LinearOps(Recorder):
         if inputs * outputs <= _SMALL_WEIGHT or blocks < _FEW_BLOCKS:
             whole = [matrix] if bias is None else [matrix, bias]
             self.emit(linear_by_rows, *arguments, items=rows, by_rows=True, whole=whole, flops=flops)
+        elif inputs >= MANY_INPUTS:
+            sums = self.new((PARTS, rows, outputs))
+            whole = [sums] if bias is None else [sums, bias]
+            self.emit(linear_by_parts, x, matrix, Written(sums), inputs, outputs, rows, items=PARTS, flops=flops)
+            work = PARTS * y.size
+            self.emit(
+                add_parts, sums, bias, Written(y), rows, outputs, items=rows, by_rows=True, whole=whole, flops=work
+            )
         else:
             self.emit(linear_by_columns, *arguments, items=blocks, flops=flops)
         return y

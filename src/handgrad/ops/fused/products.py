@@ -29,6 +29,13 @@ _SWEEP, _FAR_SWEEP, _FAR_APART = 512, 32, 1024
 _WORTH_PACKING, _PACKED_SWEEP = 4 * ROWS, 256
 _PACKED_BYTES = 3 << 18  # that a thread's scratch memory has for it, beside other things
 
+#: A long sum is made of so many. A thread makes its own, so it needs only its own rows of b, and later updates the same
+#: ones. With columns instead, what it fetches ahead lies among another thread's, who writes there: on two cores a step of
+#: 784-1024-10 at batch 16 took 485 µs instead of 300, of 784-128-10 at batch 64 158 µs, as on one, instead of 125.
+PARTS = 4
+#: The length from which on.
+MANY_INPUTS = 256
+
 
 def _tile_product(rows: int, vectors: int) -> Any:
     """A function that computes one tile, starting from zeros or from a tile in memory."""
@@ -92,6 +99,14 @@ def _tile(a, a_row, a_step, b, b_step, c, c_row, left, width, depth, start, star
         return ROWS // 2
     _one_narrow(a, a_row, a_step, b, b_step, c, c_row, width, depth, start, start_row)
     return 1
+
+
+@helper
+def part_of(inputs, part):
+    """First input and number of inputs of a part: whole blocks of ROWS."""
+    blocks = -(-inputs // ROWS)
+    first = min(blocks * part // PARTS * ROWS, inputs)
+    return first, min(blocks * (part + 1) // PARTS * ROWS, inputs) - first
 
 
 @helper
