@@ -18,8 +18,9 @@ from rich.table import Table as RichTable
 from benchmarks import machine, measurements
 from benchmarks.contestants import OURS, PEERS, Contestant
 from benchmarks.runner import ROOT, Session, usable_cores
-from benchmarks.tables import Table, all_tables, disagreements, left_out
+from benchmarks.tables import ACCURACY_BARS, Table, all_tables, disagreements, left_out
 from benchmarks.workloads import WORKLOADS, Workload
+from handgrad.training.recipe import recipe_names
 
 app = typer.Typer(add_completion=False, help=__doc__)
 console = Console(highlight=False)
@@ -125,9 +126,21 @@ def default(rounds: Rounds = 20, limit: Limit = 300, out: Out = OUT) -> None:
     _measure("default", out, measurements.default(len(usable_cores()), rounds, limit, _show), {})
 
 
+@app.command()
+def accuracy(
+    recipes: Annotated[str, typer.Option(help="Names with commas between them.")] = ",".join(ACCURACY_BARS),
+    rounds: Rounds = 5,
+    limit: Limit = 7200,
+    out: Out = OUT,
+) -> None:
+    """Train the recipes made for accuracy, and score the test images once a seed; takes an hour or more."""
+    chosen = _pick(recipes, {name: name for name in recipe_names()}, "recipe")
+    _measure("accuracy", out, measurements.accuracy(chosen, len(usable_cores()), rounds, limit, _show), {})
+
+
 @app.command("all")
 def everything(rounds: Rounds = 5, examples: Examples = None, limit: Limit = 300, out: Out = OUT) -> None:
-    """Measure every section, one after another."""
+    """Measure every section but the accuracy, one after another."""
     code = 0
     for measure in (
         partial(epochs, rounds=rounds, examples=examples),
@@ -155,6 +168,8 @@ def page(results: Annotated[Path, typer.Argument(help="JSON to read.")] = ROOT /
     PAGE.write_text(regenerated(PAGE.read_text(encoding="utf-8"), values), encoding="utf-8")
     if "epochs" in values:
         (IMAGES / "benchmarks.png").write_bytes(save(picture.training(values["epochs"])))
+    if "accuracy" in values:
+        (IMAGES / "benchmarks-accuracy.png").write_bytes(save(picture.accuracy(values["accuracy"])))
     if "growth" in values:
         (IMAGES / "benchmarks-growth.png").write_bytes(save(picture.growth(values["growth"])))
 

@@ -155,6 +155,20 @@ def default(threads: int, rounds: int, limit: float, show: Callable[[str], None]
         yield section
 
 
+def accuracy(
+    recipes: Sequence[str], threads: int, rounds: int, limit: float, show: Callable[[str], None]
+) -> Iterator[Section]:
+    """Recipes trained to their end, once from each seed; the test images are scored then, and never before."""
+    section: Section = {"rounds": rounds, "threads": threads, "runs": []}
+    for recipe in recipes:
+        for seed in range(rounds):
+            show(f"{recipe}, seed {seed}, of {rounds} seeds")
+            command = [sys.executable, "-m", "benchmarks.accuracy", recipe, str(seed)]
+            result = json.loads(run(command, threads, limit).output.splitlines()[-1])
+            section["runs"].append({"recipe": recipe, "seed": seed} | result)
+            yield section
+
+
 def _finished(command: list[str], threads: int, limit: float, variables: dict[str, str] | None = None) -> Section:
     finished = run(command, threads, limit, variables)
     return {"seconds": finished.seconds, "peak_bytes": finished.peak_bytes}

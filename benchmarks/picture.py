@@ -48,6 +48,25 @@ def _bars(axis: Axes, times: dict[str, list[float]]) -> None:
     axis.tick_params(axis="x", labelsize=8)
 
 
+def accuracy(section: dict[str, Any]) -> Figure:
+    """The training loss by epoch, a panel for each recipe, a line for each seed."""
+    recipes = list(dict.fromkeys(run["recipe"] for run in section["runs"]))
+    figure = Figure(figsize=(4.6 * len(recipes), 3.2), layout="constrained")
+    panels = figure.subplots(1, len(recipes), squeeze=False)[0]
+    for panel, recipe in zip(panels, recipes, strict=True):
+        for run in [run for run in section["runs"] if run["recipe"] == recipe]:
+            losses, wrong = run["train_losses"], 1 - run["accuracy"]
+            label = f"seed {run['seed']}: {wrong:.2%} wrong"
+            panel.plot(range(1, len(losses) + 1), losses, linewidth=1, label=label)
+        panel.set_title(f"{recipe}: loss on distorted training images", fontsize=9)
+        panel.set_xlabel("epoch")
+        panel.set_yscale("log")
+        panel.grid(color="#E6E6E6", linewidth=0.8)
+        panel.spines[["top", "right"]].set_visible(False)
+        panel.legend(frameon=False, fontsize=8, title="on the test images", title_fontsize=8)
+    return figure
+
+
 def growth(section: dict[str, Any]) -> Figure:
     """Seconds an epoch by batch size, width, threads and examples, on logarithmic axes."""
     axes = list(dict.fromkeys(point["axis"] for point in section["points"]))

@@ -20,6 +20,9 @@ BUSY_BAR, MEMORY_BAR, DEFAULT_BAR = 4.0, 0.6, 0.5
 #: Seconds that the default recipe may train, and the share of test images that it must get right on average.
 DEFAULT_SECONDS, DEFAULT_ACCURACY = 3.0, 0.99
 
+#: The share of the test images that a recipe may get wrong, on average over the seeds.
+ACCURACY_BARS = {"mlp-best": 0.007}
+
 
 @dataclass(frozen=True)
 class Table:
@@ -50,6 +53,7 @@ def all_tables(results: Section) -> dict[str, list[Table]]:
         "neighbour": _neighbour,
         "cold": _cold,
         "default": _default,
+        "accuracy": lambda section: [_accuracy(section)],
     }
     tables = {name: make(results[name]) for name, make in makers.items() if name in results}
     return {"bars": [bars]} | tables if (bars := _bars(results)).rows else tables
@@ -209,8 +213,7 @@ def _default(section: Section) -> list[Table]:
         runs = [run[key] for run in section["runs"] if key in run]
         if runs:
             accuracies = [run["accuracy"] for run in runs]
-            figures = f"{statistics.mean(accuracies):.2%} ({min(accuracies):.2%}–{max(accuracies):.2%})"
-            rows.append((name, spread([run["seconds"] for run in runs]), figures))
+            rows.append((name, spread([run["seconds"] for run in runs]), _share(accuracies)))
     if pairs := [run for run in section["runs"] if "theirs" in run]:
         rows.append(("ours / PyTorch's", f"**{spread(ratios(pairs))}**", ""))
     title = f"The default recipe, {section['threads']} threads, {section['rounds']} seeds"
@@ -236,6 +239,35 @@ def _default_bars(section: Section) -> list[tuple[str, ...]]:
     return rows
 
 
+def _accuracy(section: Section) -> Table:
+    rows = []
+    for recipe, runs in _by_recipe(section).items():
+        errors = [1 - run["accuracy"] for run in runs]
+        seconds = spread([run["seconds"] for run in runs])
+        rows.append((recipe, f"{len(runs)}", f"**{_share(errors)}**", f"{len(runs[0]['train_losses'])}", seconds))
+    title = f"Recipes made for accuracy, {section['threads']} threads"
+    return Table(title, ("recipe", "seeds", "test images wrong, mean", "epochs", "seconds of training"), rows)
+
+
+def _accuracy_bars(section: Section) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
+    for recipe, runs in _by_recipe(section).items():
+        errors, bar = [1 - run["accuracy"] for run in runs], ACCURACY_BARS[recipe]
+        verdict = "kept" if round(statistics.mean(errors), 9) <= bar else "**missed**"
+        rows.append((f"{recipe}: test images wrong", str(section["threads"]), _share(errors), f"{bar:.2%}", verdict))
+    return rows
+
+
+def _by_recipe(section: Section) -> dict[str, list[Section]]:
+    names = dict.fromkeys(run["recipe"] for run in section["runs"])
+    return {name: [run for run in section["runs"] if run["recipe"] == name] for name in names}
+
+
+def _share(values: Sequence[float]) -> str:
+    """Mean, and minimum to maximum, in per cent."""
+    return f"{statistics.mean(values):.2%} ({min(values):.2%}–{max(values):.2%})"
+
+
 def _bars(results: Section) -> Table:
     """Every ratio that the project has set itself, and whether its median keeps it."""
     rows = []
@@ -258,6 +290,8 @@ def _bars(results: Section) -> Table:
         rows.append(_judged(what, results["cold"]["threads"], ratios(pairs, "peak_bytes"), MEMORY_BAR))
     if "default" in results:
         rows += _default_bars(results["default"])
+    if "accuracy" in results:
+        rows += _accuracy_bars(results["accuracy"])
     return Table("The bars", ("what", "threads", "measured", "at most", "verdict"), rows)
 
 
