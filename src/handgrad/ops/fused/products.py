@@ -29,9 +29,10 @@ _SWEEP, _FAR_SWEEP, _FAR_APART = 512, 32, 1024
 _WORTH_PACKING, _PACKED_SWEEP = 4 * ROWS, 256
 _PACKED_BYTES = 3 << 18  # that a thread's scratch memory has for it, beside other things
 
-#: A long sum is made of so many. A thread makes its own, so it needs only its own rows of b, and later updates them. With
-#: columns instead, what it fetches ahead lies among those of another thread, who writes there: on two cores a step of
-#: 784-1024-10 at batch 16 took 485 µs, not 300, and one of 784-128-10 at 64 took 158 µs, not 125, no less than on one.
+#: A long sum is made of so many. A thread makes its own, so it needs only its own rows of b, and later updates them.
+#: With columns instead, what it fetches ahead lies among those of another thread, who writes there: on two cores a
+#: step of 784-1024-10 at batch 16 took 485 µs, not 300, and one of 784-128-10 at 64 took 158 µs, not 125, no less
+#: than on one.
 PARTS = 4
 #: The length from which on.
 MANY_INPUTS = 256
