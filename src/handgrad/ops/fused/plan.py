@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from handgrad.errors import NonFiniteError
+from handgrad.ops.fused.pace import Pace
 from handgrad.ops.fused.recorder import Argument, Block, Instruction, Recording, Scalar, Value, Written
-from handgrad.ops.fused.threads import CHUNK, FIRST_ARGUMENT, GROUP, ITEMS, KERNEL, ROW_WORDS, WAIT, Pace, Pool
+from handgrad.ops.fused.threads import CHUNK, FIRST_ARGUMENT, GROUP, ITEMS, KERNEL, ROW_WORDS, WAIT, Pool
 
 _CHUNK_BYTES = 256 * 1024  # of the rows that a group of instructions works on at a time; fits a core's own cache
 _CHUNK_ROWS = 8  # but not fewer, where the rows are short

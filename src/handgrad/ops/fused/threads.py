@@ -3,21 +3,17 @@
 A program is a table of 64-bit words, a row an instruction. All threads go through the whole table; where a row asks for
 it, they wait for each other first, spinning. A thread that finds nothing to do for a while goes to sleep in Python.
 
-Where other processes want the cores too, one of our threads is often waited for while it is not running. The pool
-notices that a program takes far longer than it can, and lets one thread work alone for a while; results do not depend
-on it. With both cores taken by others, threads that gave their core away at each wait took 49 times as long instead.
+Where other processes want the cores too, one thread may be faster than all; each program's `Pace` finds that out.
 """
 
 import atexit
 import ctypes
-import math
 import os
 import platform
 import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -26,6 +22,7 @@ from llvmlite import ir
 
 from handgrad.ops.cores import threads
 from handgrad.ops.fused.native import Deferred, Native, cgutils, helper, integers, intrinsic, types
+from handgrad.ops.fused.pace import Pace
 
 # The words of a row, before the kernel's own.
 KERNEL, ITEMS, WAIT, GROUP, CHUNK, FIRST_ARGUMENT = range(6)
@@ -38,9 +35,6 @@ _GENERATION, _ARRIVED, _BASE, _PROGRAM, _ROWS, _WORKERS, _SCRATCH, _ASLEEP = (i 
 _SPINS = 100_000  # waiting loops before a thread gives its core away: some milliseconds
 _IDLE_SPINS = 4000  # the same without anything to do
 _YIELDS = 2000  # and then before it goes to sleep
-_STALL = 1e-3, 2  # a program is held up if it takes so many seconds more than its fastest run, and so many times it
-_ALONE = 64, 8192  # programs that one thread then runs alone, at first and after many stalls
-_SMOOTH = 256  # programs in a row without a stall, after which all is forgotten
 SCRATCH_BYTES = 1 << 20  # of every thread
 
 _YIELD = "SwitchToThread" if sys.platform == "win32" else "sched_yield"
@@ -191,17 +185,6 @@ def shared_pool() -> "Pool":
     return _pool(threads(), os.getpid())
 
 
-@dataclass
-class Pace:
-    """How fast a program can run.
-
-    Args:
-        fastest: the shortest time that all threads took for it, in seconds.
-    """
-
-    fastest: float = math.inf
-
-
 @cache
 def _pool(threads: int, process: int) -> "Pool":
     """One pool a process: a fork has the memory of its parent's threads, but not the threads."""
@@ -224,7 +207,6 @@ class Pool:
         self._control[_SCRATCH] = -(-self._scratch.ctypes.data // 64) * 64  # on a cache line
         self._address = self._control.ctypes.data
         self._launch, self._resume, self._serve = (_entry(f) for f in (_launch, _resume, _serve))
-        self._alone, self._turns_alone, self._smooth = 0, _ALONE[0], 0
         self._lock = threading.Lock()
         self._awake = [threading.Event() for _ in range(threads)]
         self._workers = [threading.Thread(target=self._loop, args=(n,), daemon=True) for n in range(1, threads)]
@@ -238,29 +220,18 @@ class Pool:
             program: address of its table.
             rows: rows of the table.
             workers: 1 for this thread alone; otherwise all take part.
-            pace: how fast it has been; None for a program that is run once.
+            pace: on how many threads it is faster; None for all.
         """
         with self._lock:
-            if workers == 1 or self.threads == 1 or self._alone > 0:
-                self._alone -= workers > 1 and self._alone > 0
+            if workers == 1 or self.threads == 1:
                 self._launch(self._address, program, rows, 1)
                 return
             started = time.perf_counter()
-            if self._launch(self._address, program, rows, self.threads):
+            if self._launch(self._address, program, rows, 1 if pace and pace.alone else self.threads):
                 self._wake()
                 self._resume(self._address, program, rows, self.threads)
             elif pace:  # a wake-up takes long by itself
-                self._notice_stalls(pace, time.perf_counter() - started)
-
-    def _notice_stalls(self, pace: Pace, seconds: float) -> None:
-        """Work alone for a while, and longer each time, if a program was held up."""
-        pace.fastest = min(pace.fastest, seconds)
-        if seconds > pace.fastest + max(_STALL[0], _STALL[1] * pace.fastest):
-            self._alone, self._turns_alone = self._turns_alone, min(2 * self._turns_alone, _ALONE[1])
-            self._smooth = 0
-        self._smooth += 1
-        if self._smooth > _SMOOTH:
-            self._turns_alone = _ALONE[0]
+                pace.note(time.perf_counter() - started)
 
     def close(self) -> None:
         """End the other threads."""

@@ -1,0 +1,60 @@
+"""On how many threads a program runs follows from what it takes there."""
+
+from collections.abc import Callable
+
+from handgrad.ops.fused.pace import Pace
+
+
+def run(pace: Pace, runs: int, together: Callable[[int], float], alone: float) -> tuple[float, int]:
+    """The seconds that so many runs take, and how many of them one thread does."""
+    seconds, count = 0.0, 0
+    for number in range(runs):
+        took = alone if pace.alone else together(number)
+        count += pace.alone
+        seconds += took
+        pace.note(took)
+    return seconds, count
+
+
+def test_on_an_idle_machine_all_threads_work_but_for_a_trial_now_and_then() -> None:
+    assert run(Pace(), 20_000, lambda _: 0.001, alone=0.0018)[1] <= 3 * 16
+
+
+def test_a_program_that_gains_nothing_from_threads_runs_on_one() -> None:
+    assert run(Pace(), 20_000, lambda _: 0.002, alone=0.0018)[1] > 18_000
+
+
+def test_a_rare_stall_is_no_reason_to_work_alone() -> None:
+    seconds, alone = run(Pace(), 10_000, lambda n: 0.02 if n % 100 == 99 else 0.001, alone=0.0018)
+    assert alone <= 64
+    assert seconds <= 10_000 * (0.001 + 0.02 / 100) * 1.02
+
+
+def test_beside_a_busy_neighbour_one_thread_works() -> None:
+    seconds, alone = run(Pace(), 10_000, lambda _: 0.05, alone=0.003)
+    assert alone > 9500
+    assert seconds < 1.5 * 10_000 * 0.003
+
+
+def test_a_neighbour_who_is_there_at_times_only() -> None:
+    pace = Pace()
+    run(pace, 2000, lambda _: 0.001, alone=0.0018)
+    assert not pace.alone
+    assert run(pace, 4000, lambda _: 0.05, alone=0.0018)[1] > 3800
+    assert run(pace, 20_000, lambda _: 0.001, alone=0.0018)[1] <= 8192
+    assert not pace.alone
+
+
+def test_what_one_thread_took_long_ago_is_forgotten() -> None:
+    pace = Pace()
+    run(pace, 200, lambda _: 0.01, alone=0.1)  # tried while all was slow
+    run(pace, 10_000, lambda _: 0.001, alone=0.0018)
+    assert run(pace, 4000, lambda _: 0.05, alone=0.0018)[1] > 3500
+
+
+def test_a_slow_trial_of_all_threads_is_broken_off() -> None:
+    pace = Pace()
+    run(pace, 5000, lambda _: 0.05, alone=0.001)
+    while pace.alone:
+        pace.note(0.001)
+    assert run(pace, 10, lambda _: 0.05, alone=0.001)[1] == 8  # 64 runs on one thread take 0.064 s
