@@ -98,7 +98,7 @@ def gather(words, begin, end, scratch):
 def gather_by_parts(words, begin, end, scratch):
     """The same for all rows, and the parts begin … end − 1 of their columns."""
     for part in range(begin, end):
-        first, count = part_of(words[4], part)
+        first, count = part_of(words[4], part, PARTS)
         for row in range(words[9]):
             _gather(words, row, first, first + count)
 

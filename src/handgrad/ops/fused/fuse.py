@@ -49,7 +49,7 @@ def peaks_by_parts(words, begin, end, scratch):
     """The largest |x| of each part of the columns."""
     out, size, rows = integers32(words[1]), words[2], words[3]
     for part in range(begin, end):
-        first, count = part_of(size, part)
+        first, count = part_of(size, part, PARTS)
         largest = np.int32(0)
         for row in range(rows):
             largest = _peak(words[0] + 4 * (row * size + first), count, largest)

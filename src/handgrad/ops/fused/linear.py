@@ -21,6 +21,8 @@ from handgrad.ops.fused.tile import LANES, ROWS, WIDE
 from handgrad.ops.interface import Array
 
 _SMALL_WEIGHT = 16_384  # numbers; each thread may as well read all of them
+_GROUPS = 4  # of columns, so that more threads than there are parts have work
+_MANY_OUTPUTS = 32_768  # numbers, whose sums are written and read once for each part
 _FEW_BLOCKS = 4  # of columns, below which rows are shared out instead
 #: Columns that one item of `column_sums` finishes.
 SUMMED_TOGETHER = 64
@@ -54,25 +56,31 @@ def linear_by_columns(words, begin, end, scratch):
 
 @kernel
 def linear_by_parts(words, begin, end, scratch):
-    """For each of the parts begin … end − 1 of the inputs, what it adds to x V."""
-    x, weight, sums, inputs, outputs, rows = words[0], words[1], words[2], words[3], words[4], words[5]
-    for part in range(begin, end):
-        first, depth = part_of(inputs, part)
+    """What parts of the inputs add to x V; an item is a part, and one of the groups of columns."""
+    x, weight, sums, inputs, outputs, rows, parts = words[0], words[1], words[2], words[3], words[4], words[5], words[6]
+    item = begin
+    while item < end:
+        part, group = item // _GROUPS, item % _GROUPS
+        groups = min(_GROUPS - group, end - item)
+        first, depth = part_of(inputs, part, parts)
+        blocks = -(-outputs // WIDE)
+        column, columns = _block(outputs, blocks * group // _GROUPS, blocks * (group + groups) // _GROUPS)
         multiply(
-            x + 4 * first, 4 * inputs, 4, weight + 4 * first * outputs, 4 * outputs,
-            sums + 4 * part * rows * outputs, 4 * outputs, rows, outputs, depth, 0, scratch,
+            x + 4 * first, 4 * inputs, 4, weight + 4 * (first * outputs + column), 4 * outputs,
+            sums + 4 * (part * rows * outputs + column), 4 * outputs, rows, columns, depth, 0, scratch,
         )  # fmt: skip
+        item += groups
 
 
 @kernel
 def add_parts(words, begin, end, scratch):
     """y = b + Σ over the parts, for rows begin … end − 1."""
-    rows, outputs = words[3], words[4]
+    rows, outputs, parts = words[3], words[4], words[5]
     for row in range(begin, end):
         y, bias = floats(words[2] + 4 * row * outputs), floats(words[1])
         for column in range(outputs):
             y[column] = bias[column] if words[1] != 0 else np.float32(0)
-        for part in range(PARTS):
+        for part in range(parts):
             added = floats(words[0] + 4 * (part * rows + row) * outputs)
             for column in range(outputs):
                 y[column] += added[column]
@@ -229,16 +237,21 @@ class LinearOps(Recorder):
             whole = [matrix] if bias is None else [matrix, bias]
             self.emit(linear_by_rows, *arguments, items=rows, by_rows=True, whole=whole, flops=flops)
         elif inputs >= MANY_INPUTS:
-            sums = self.new((PARTS, rows, outputs))
-            whole = [sums] if bias is None else [sums, bias]
-            self.emit(linear_by_parts, x, matrix, Written(sums), inputs, outputs, rows, items=PARTS, flops=flops)
-            work = PARTS * y.size
-            self.emit(
-                add_parts, sums, bias, Written(y), rows, outputs, items=rows, by_rows=True, whole=whole, flops=work
-            )
+            self._product_by_parts(x, matrix, bias, y, inputs)
         else:
             self.emit(linear_by_columns, *arguments, items=blocks, flops=flops)
         return y
+
+    def _product_by_parts(self, x: Value, matrix: Value, bias: Value | None, y: Value, inputs: int) -> None:
+        """Record y = x M + b as a sum of what parts of the inputs add."""
+        rows, outputs = x.size // inputs, y.shape[-1]
+        parts = PARTS if y.size <= _MANY_OUTPUTS else PARTS // 2
+        sums, flops = self.new((parts, rows, outputs)), 2 * rows * inputs * outputs
+        sizes = inputs, outputs, rows, parts
+        self.emit(linear_by_parts, x, matrix, Written(sums), *sizes, items=parts * _GROUPS, flops=flops)
+        whole = [sums] if bias is None else [sums, bias]
+        arguments = sums, bias, Written(y), rows, outputs, parts
+        self.emit(add_parts, *arguments, items=rows, by_rows=True, whole=whole, flops=parts * y.size)
 
 
 def _require_rows(x: Value, width: int, bias: Value | None = None, outputs: int = 0) -> None:

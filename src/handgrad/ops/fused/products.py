@@ -103,11 +103,11 @@ def _tile(a, a_row, a_step, b, b_step, c, c_row, left, width, depth, start, star
 
 
 @helper
-def part_of(inputs, part):
+def part_of(inputs, part, parts):
     """First input and number of inputs of a part: whole blocks of ROWS."""
     blocks = -(-inputs // ROWS)
-    first = min(blocks * part // PARTS * ROWS, inputs)
-    return first, min(blocks * (part + 1) // PARTS * ROWS, inputs) - first
+    first = min(blocks * part // parts * ROWS, inputs)
+    return first, min(blocks * (part + 1) // parts * ROWS, inputs) - first
 
 
 @helper
