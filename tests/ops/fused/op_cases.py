@@ -106,6 +106,7 @@ TAKES: list[tuple[str, Shape, Shape]] = [
     ("grey images", (5, 4, 3), (1, 4, 3)),
     ("images", (6, 4, 5, 3), (3, 4, 5)),
     ("wide", (40, 28, 28), (784,)),
+    ("wide and a one", (40, 15, 17), (256,)),
 ]
 
 
@@ -188,7 +189,7 @@ def _takes(note: str, source: Shape, shape: Shape, kind: Any) -> Iterator[Case]:
 #: Rows, inputs, outputs: every width as either, and sizes that are shared out by columns.
 LINEARS = [(rows, width, 33) for rows, width in itertools.product((1, 5, 16), WIDTHS)]
 LINEARS += [(rows, 31, width) for rows, width in itertools.product((1, 6, 37), WIDTHS)]
-LINEARS += [(64, 300, 300), (37, 129, 515), (7, 784, 128), (128, 64, 10), (515, 16, 16), (33, 33, 33)]
+LINEARS += [(64, 300, 300), (130, 270, 260), (37, 129, 515), (7, 784, 128), (128, 64, 10), (515, 16, 16), (33, 33, 33)]
 
 
 def linear_cases() -> Iterator[Case]:

@@ -22,7 +22,7 @@ from handgrad.losses import Loss
 from handgrad.ops import Array, Ops, Shape, for_device
 from handgrad.ops.cores import use_threads
 from handgrad.optimizers import Optimizer
-from handgrad.training import Trainer
+from handgrad.training import Trainer, TrainingError
 from handgrad.training.evaluation import evaluate, predict
 
 TOLERANCE = 1e-5
@@ -128,6 +128,15 @@ def bytes_task() -> Task:
     return Task(model, loader, losses.SoftmaxCrossEntropy())
 
 
+def long_task(optimizer: Optimizer | None = None) -> Task:
+    """Rows so long that their products are summed in parts, and products both small and large."""
+    model = Sequential(Linear(300, 140), ReLU(), Linear(140, 10))
+    images = np.random.default_rng(9).integers(0, 256, (600, 20, 15)).astype(np.uint8)
+    data = Dataset(images, np.arange(len(images)) % 10, "long rows", 10)
+    loader = lambda: Loader(data, 256, preprocessing=Preprocessing())  # noqa: E731
+    return Task(model, loader, losses.SoftmaxCrossEntropy(), optimizer or optimizers.SGD(0.02))
+
+
 def trainer_of(task: Task, ops: Ops | None = None) -> Trainer:
     """Ready to run, from the same first weights and the same random numbers every time."""
     model = deepcopy(task.model).initialize(np.random.default_rng(7), ops=ops)
@@ -192,9 +201,28 @@ def test_every_optimizer_does(optimizer: Optimizer, clip_norm: float | None, mon
     compare_with_eager(optimizer_task(optimizer, clip_norm), monkeypatch)
 
 
-@pytest.mark.parametrize("task", [image_task, bytes_task])
+@pytest.mark.parametrize("task", [image_task, bytes_task, long_task, lambda: long_task(optimizers.Adam(0.001))])
 def test_whole_networks_do(task: Callable[[], Task], monkeypatch: pytest.MonkeyPatch) -> None:
     compare_with_eager(task(), monkeypatch)
+
+
+@pytest.mark.parametrize(("width", "column"), [(20, 3), (300, 0), (300, 299)])
+@pytest.mark.parametrize("number", [np.inf, np.nan, 1e30])
+def test_a_gradient_that_could_overflow_changes_no_weight(width: int, column: int, number: float) -> None:
+    """Plain gradient descent takes its step inside the product, before the gradient's norm is known."""
+    inputs = np.random.default_rng(1).normal(size=(64, width)).astype(np.float32)
+    inputs[-1, column] = number
+    model = Sequential(Linear(width, 140), layers.Tanh(), Linear(140, 10))
+    data = Dataset(inputs, np.arange(64) % 10, "one of them is huge", 10)
+    loader = lambda: Loader(data, 32, preprocessing=Preprocessing(scale=1.0))  # noqa: E731
+    trainer = trainer_of(Task(model, loader, losses.SoftmaxCrossEntropy()))
+    steps = trainer.run(1)
+    next(steps)
+    before = trainer.model.parameters.vector.copy()
+    with pytest.raises(TrainingError):
+        next(steps)
+    assert programs(trainer._compiled_step)
+    np.testing.assert_array_equal(trainer.model.parameters.vector, before)
 
 
 def test_every_class_that_was_discovered_is_among_them() -> None:
