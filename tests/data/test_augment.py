@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from handgrad.data import Augmentation
 from handgrad.errors import ArgumentError, ShapeError
-from handgrad.ops import ReferenceOps
+from handgrad.ops import ReferenceOps, for_device
 from handgrad.ops.distortion import knots
 
 ALL = Augmentation(
@@ -192,6 +192,16 @@ def test_images_are_chosen_by_number() -> None:
     alone = ALL.distort(images[rows], None, numbers, (9, 8), ops=REFERENCE)
     np.testing.assert_array_equal(chosen, alone)
     assert chosen.shape == (4, 72)
+
+
+def test_pytorch_tensors_are_distorted_in_the_same_way() -> None:
+    pytest.importorskip("torch")
+    images, rows, on_torch = random_images(7, 9, 8, 3), np.array([3, 0, 6]), for_device("torch:cpu")
+    numbers = ALL.draw((3, 9, 8, 3), np.random.default_rng(0))
+    theirs = on_torch.to_numpy(ALL.distort(images, rows, numbers, (9, 8, 3), ops=on_torch))
+    ours = ALL.distort(images, rows, numbers, (9, 8, 3), ops=REFERENCE)
+    assert theirs.dtype == np.uint8
+    assert np.abs(theirs.astype(int) - ours).max() <= 1  # places may be a rounding apart
 
 
 def test_channels_move_together() -> None:
