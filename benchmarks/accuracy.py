@@ -1,4 +1,4 @@
-"""A recipe made for accuracy, trained and scored once: `python -m benchmarks.accuracy RECIPE SEED`, the result as JSON.
+"""A recipe trained and scored once: `python -m benchmarks.accuracy RECIPE SEED`, the result as JSON.
 
 The test images are looked at once, when training has ended. `OMP_NUM_THREADS` says how many threads.
 """

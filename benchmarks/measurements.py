@@ -144,12 +144,14 @@ def cold(threads: int, rounds: int, limit: float, show: Callable[[str], None]) -
 def default(threads: int, rounds: int, limit: float, show: Callable[[str], None]) -> Iterator[Section]:
     """The default recipe trained to its end: ours, PyTorch's, ours, …, every time from another seed."""
     section: Section = {"rounds": rounds, "threads": threads, "runs": []}
-    who = {"ours": "handgrad"} | ({} if PEERS["pytorch"].absence() else {"theirs": "pytorch"})
+    scripts = {"ours": ["benchmarks.accuracy", "fast"], "theirs": ["benchmarks.default_pytorch"]}
+    if PEERS["pytorch"].absence():
+        del scripts["theirs"]
     for seed in range(rounds):
         show(f"the default recipe, seed {seed}, of {rounds} seeds")
         result: Section = {"seed": seed}
-        for key, name in who.items():
-            command = [sys.executable, "-m", f"benchmarks.default_{name}", str(seed)]
+        for key, script in scripts.items():
+            command = [sys.executable, "-m", *script, str(seed)]
             result[key] = json.loads(run(command, threads, limit).output.splitlines()[-1])
         section["runs"].append(result)
         yield section

@@ -132,7 +132,7 @@ class Augmentation:
         affine = rng.random((shape[0], AFFINE), np.float32)
         if not self.elastic_alpha:
             return affine
-        nodes = math.prod(knots(extent, self._spacing(shape)) for extent in shape[1:3])
+        nodes = math.prod(knots(extent, self._spacing(shape[1:])) for extent in shape[1:3])
         return np.concatenate([affine, rng.random((shape[0], 2 * nodes), np.float32)], axis=1)
 
     def distort(self, source: Array, index: Array | None, numbers: Array, shape: tuple[int, ...], *, ops: Ops) -> Array:
@@ -159,13 +159,12 @@ class Augmentation:
         # Σₖ β³(x − k)² is 151/315 on average over x, and numbers drawn evenly from [−1, 1] have the variance 1/3.
         amplitude = self.elastic_alpha * math.sqrt(3) * 315 / 151
         limits = math.radians(self.rotation), self.shear, self.scale, self.translation, amplitude
-        spacing = self._spacing((0, *shape))
-        return ops.distort(source, index, numbers, (*shape, 1)[:3], limits, spacing)
+        return ops.distort(source, index, numbers, (*shape, 1)[:3], limits, self._spacing(shape))
 
     def _spacing(self, shape: tuple[int, ...]) -> float:
-        """Pixels between the nodes of the spline; an affine map needs only the fewest."""
+        """Pixels between the nodes of the spline for images (H, W[, C]); an affine map needs only the fewest."""
         if not self.elastic_alpha:
-            return float(max(shape[1:3]))
+            return float(max(shape[:2]))
         return self.elastic_sigma * math.sqrt(3)  # β³ with nodes h apart has the standard deviation h/√3
 
 

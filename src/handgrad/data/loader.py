@@ -117,7 +117,7 @@ class Loader:
         self.one_hot = one_hot
         self.dtype = np.dtype(dtype)
         self.augment = augment
-        self._order: NDArray[np.int64] | None = None  # None is the data set's own order, read without copying
+        self._order: NDArray[np.int64] | None = None  # None is the data set's own order
         self._noise = rng.spawn(1)[0] if rng is not None and augment is not None else None
         self._seed = self._new_seed()
 

@@ -98,7 +98,7 @@ class Ops(Protocol):
 
         Source (M, …), uint8, holds images of `shape` (H, W, C). Numbers (N, 6 + 2·Kʸ·Kˣ), from [0, 1), are for
         θ, k, s₁, s₂, t₁, t₂ and then for u, x and y, at the nodes of a grid `spacing` pixels wide. Limits are what
-        θ (radians), k, s − 1, t and the coefficients of u reach. All four are NumPy's.
+        θ (radians), k, s − 1, t and the coefficients of u reach. Source, index and numbers are NumPy's.
         """
         ...
 

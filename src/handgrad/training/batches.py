@@ -51,8 +51,7 @@ class Examples:
         if not self._by_rows:
             return ops.asarray(batch, self.dtype)
         source, preprocessing, augment = self.loader.dataset.inputs, self.loader.preprocessing, self.loader.augment
-        rows: Array | None = batch
+        shape, rows = source.shape[1:], batch
         if augment is not None:
-            source, rows = augment.distort(source, rows, numbers, source.shape[1:], ops=ops), None
-        shape = preprocessing.output_shape(self.loader.dataset.inputs.shape[1:])
-        return ops.take(source, rows, preprocessing.shift, preprocessing.factor, shape)
+            source, rows = augment.distort(source, rows, numbers, shape, ops=ops), None
+        return ops.take(source, rows, preprocessing.shift, preprocessing.factor, preprocessing.output_shape(shape))
