@@ -1,3 +1,4 @@
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +13,37 @@ from handgrad.training import Epoch, Experiment, History, Recipe, Scores, predic
 
 
 def labels_of(figure: Figure) -> list[str]:
-    return [axis.get_title() for axis in figure.axes if axis.get_title()]
+    return [text.get_text() for text in figure.axes[0].texts]
+
+
+def images_of(figure: Figure) -> list["np.ndarray[Any, Any]"]:
+    return [np.asarray(image.get_array()) for image in figure.axes[0].images]
 
 
 def test_the_gallery_shows_the_first_images_with_their_labels() -> None:
     splits = load("mnist")
     figure = plots.gallery(splits.train, splits.test)
-    assert labels_of(figure) == [str(label) for label in [*splits.train.labels[:10], *splits.test.labels[:10]]]
-    shown = np.asarray(figure.axes[0].images[0].get_array())
-    assert np.array_equal(shown, splits.train.inputs[0])
+    labels = [str(label) for label in [*splits.train.labels[:10], *splits.test.labels[:10]]]
+    assert labels_of(figure) == [*labels, "training", "test"]
+    assert np.array_equal(images_of(figure), [*splits.train.inputs[:10], *splits.test.inputs[:10]])
 
 
 def test_a_gallery_of_few_images_leaves_the_rest_empty(tiny: Path) -> None:
     splits = load(tiny)
-    assert len(labels_of(plots.gallery(splits.train[:2], splits.test[:1]))) == 3
+    assert len(images_of(plots.gallery(splits.train[:2], splits.test[:1]))) == 3
+
+
+def test_each_image_stands_below_its_label_and_none_in_the_way_of_another() -> None:
+    splits = load("mnist")
+    axis = plots.gallery(splits.train, splits.test, count=3).axes[0]
+    boxes = [image.get_extent() for image in axis.images]
+    for (left, right, bottom, top), label in zip(boxes, axis.texts, strict=False):
+        x, y = label.get_position()
+        assert left < x < right
+        assert top - 0.3 < y < top < bottom
+    assert len({(left, top) for left, _, _, top in boxes}) == 6
+    columns = sorted({(left, right) for left, right, _, _ in boxes})
+    assert all(right < following for (_, right), (following, _) in itertools.pairwise(columns))
 
 
 @pytest.mark.parametrize(("names", "panels"), [((), 1), (("test",), 2), (("validation", "test"), 2)])
@@ -70,8 +88,7 @@ def test_no_mistakes_is_said() -> None:
 )
 def test_first_layer_weights_leave_a_bias_column_out(weight: "np.ndarray[Any, Any]", shape: tuple[int, ...]) -> None:
     figure = plots.first_layer_weights(weight, shape)
-    shown = np.asarray(figure.axes[1].images[0].get_array())
-    assert np.array_equal(shown, weight[1, :16].reshape(4, 4))
+    assert np.array_equal(images_of(figure)[1], weight[1, :16].reshape(4, 4))
 
 
 def test_many_units_are_cut_to_the_limit() -> None:
@@ -105,7 +122,7 @@ def test_distorted_training_images_are_shown_below_the_originals(tiny: Path) -> 
     experiment = Experiment.prepare(Recipe.load("mlp").override(changes))
     list(experiment.trainer.run(1))
     figure = dict(draw(experiment))["distortions"]
-    shown = [np.asarray(axis.images[0].get_array()) for axis in figure.axes]
+    shown = images_of(figure)
     assert len(shown) == 50
     assert np.array_equal(shown[:10], experiment.trainer.train.dataset.inputs[:10])
     assert all(not np.array_equal(shown[index], shown[index - 10]) for index in range(10, 50))
@@ -118,7 +135,7 @@ def test_colour_and_single_channel_images_are_shown() -> None:
         dataset = Dataset(rng.integers(0, 256, (3, 6, 6, channels)).astype(np.uint8), np.array([0, 1, 2]), "c", 3)
         assert plots.save(plots.gallery(dataset, dataset)).startswith(b"\x89PNG")
     figure = plots.first_layer_weights(np.arange(2 * 108.0).reshape(2, 108), (6, 6, 3))
-    assert np.asarray(figure.axes[0].images[0].get_array()).shape == (6, 6)
+    assert images_of(figure)[0].shape == (6, 6)
 
 
 def test_many_classes_get_a_matrix_without_numbers() -> None:

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from handgrad.data.datasets import Dataset
@@ -36,16 +37,9 @@ def gallery(train: Dataset, test: Dataset, count: int = 10) -> Figure:
         test: the same.
         count: images of each.
     """
-    figure = Figure(figsize=(0.8 * count + 0.6, 2.5), layout="constrained")
-    axes = figure.subplots(2, count, squeeze=False)
-    for row, (name, dataset) in zip(axes, (("training", train), ("test", test)), strict=True):
-        for index, axis in enumerate(row):
-            if index < len(dataset):
-                _show_image(axis, dataset.inputs[index], str(dataset.labels[index]))
-            else:
-                axis.set_axis_off()
-        row[0].set_ylabel(name, color=_GREY)
-    return figure
+    datasets = (train[:count], test[:count])
+    captions = [[str(label) for label in dataset.labels] for dataset in datasets]
+    return _sheet([dataset.inputs for dataset in datasets], captions, names=("training", "test"))
 
 
 def distortions(originals: Images, distorted: Images) -> Figure:
@@ -55,15 +49,7 @@ def distortions(originals: Images, distorted: Images) -> Figure:
         originals: (n, H, W) or (n, H, W, C).
         distorted: (rows, n, H, W) or (rows, n, H, W, C).
     """
-    rows, count = distorted.shape[:2]
-    figure = Figure(figsize=(0.8 * count + 0.6, 0.85 * (rows + 1)), layout="constrained")
-    axes = figure.subplots(rows + 1, count, squeeze=False)
-    for row, images in zip(axes, (originals, *distorted), strict=True):
-        for axis, image in zip(row, images, strict=True):
-            _show_image(axis, image, "")
-    axes[0, 0].set_ylabel("original", color=_GREY)
-    axes[1, 0].set_ylabel("distorted", color=_GREY)
-    return figure
+    return _sheet((originals, *distorted), names=("original", "distorted"))
 
 
 def curves(history: History) -> Figure:
@@ -122,17 +108,13 @@ def mistakes(images: Images, labels: "np.ndarray[Any, Any]", probabilities: "np.
     predicted = probabilities.argmax(axis=1)  # (N, C) → (N,)
     wrong = np.flatnonzero(predicted != labels)
     worst = wrong[np.argsort(probabilities[wrong, labels[wrong]], kind="stable")][:24]
-    columns = 8
-    rows = max(1, math.ceil(len(worst) / columns))
-    figure = Figure(figsize=(columns * 1.05, rows * 1.35 + 0.4), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axis in axes:
-        axis.set_axis_off()
-    for axis, index in zip(axes, worst, strict=False):
-        axis.set_axis_on()
-        guess = predicted[index]
-        _show_image(axis, images[index], f"{labels[index]} → {guess}  {probabilities[index, guess]:.0%}", size=8)
+    guesses = predicted[worst]
+    captions = [
+        f"{true} → {guess}  {share:.0%}"
+        for true, guess, share in zip(labels[worst], guesses, probabilities[worst, guesses], strict=True)
+    ]
     heading = f"{len(wrong):,} of {len(labels):,} wrong; the worst {len(worst)}: true → predicted, with its probability"
+    figure = _sheet(_lines(images[worst], 8), _lines(captions, 8), inches=1.05)
     figure.suptitle(heading if len(wrong) else "No mistakes", fontsize=10)
     return figure
 
@@ -146,14 +128,9 @@ def first_layer_weights(weight: "np.ndarray[Any, Any]", shape: tuple[int, ...], 
         limit: units shown.
     """
     tiles = (_kernel_tiles(weight) if weight.ndim == 4 else _linear_tiles(weight, shape))[:limit]
-    columns = max(1, min(len(tiles), 16 if len(tiles) > 32 else 8))
-    rows = math.ceil(len(tiles) / columns)
-    figure = Figure(figsize=(columns * 0.7 + 0.2, rows * 0.7 + 0.5), layout="constrained")
     bound = float(np.quantile(np.abs(tiles), 0.995)) or 1.0
-    for axis in (axes := figure.subplots(rows, columns, squeeze=False).ravel()):
-        axis.set_axis_off()
-    for axis, tile in zip(axes, tiles, strict=False):
-        axis.imshow(tile, cmap="RdBu", vmin=-bound, vmax=bound)
+    rows = _lines(tiles, 16 if len(tiles) > 32 else 8)
+    figure = _sheet(rows, inches=0.7, framed=False, cmap="RdBu", vmin=-bound, vmax=bound)
     shown = "" if len(weight) <= limit else f", the first {limit} of {len(weight)}"
     figure.suptitle(f"First-layer weights{shown}  (±{bound:.2g})", fontsize=10)
     return figure
@@ -195,14 +172,55 @@ def plane(dataset: Dataset, predict: Callable[[Images], Images]) -> Figure:
     return figure
 
 
-def _show_image(axis: Axes, image: Images, title: str, size: float = 10) -> None:
-    grey = image.ndim == 2 or image.shape[2] == 1
-    axis.imshow(image.reshape(image.shape[:2]) if grey else image, cmap="gray_r")  # (H, W, 1) → (H, W)
-    axis.set_title(title, fontsize=size, pad=3)
-    axis.set_xticks([])
-    axis.set_yticks([])
-    for spine in axis.spines.values():
-        spine.set_color("#CCCCCC")
+def _sheet(
+    rows: Sequence[Images],
+    captions: Sequence[Sequence[str]] = (),
+    *,
+    names: Sequence[str] = (),
+    inches: float = 0.8,
+    framed: bool = True,
+    **style: Any,
+) -> Figure:
+    """Rows of images, all in one pair of axes: with one for each image, most of a short run went into its pictures.
+
+    Args:
+        rows: of images (n, H, W) or (n, H, W, C).
+        captions: a line above each image.
+        names: of the first rows.
+        inches: from one image to the next.
+        framed: whether a grey line goes round each image.
+        style: for `imshow`.
+    """
+    side, line = 0.92, 0.3 if captions else 0.0  # of an image, and of its caption; the step to the next image is 1
+    places = [(row, column) for row, images in enumerate(rows) for column in range(len(images))]
+    left, right = -0.25 if names else -0.08, max((column for _, column in places), default=7) + 1
+    bottom = max(1, len(rows)) * (1 + line)
+    figure = Figure(figsize=((right - left) * inches, bottom * inches + 0.3), layout="constrained")
+    axis = figure.subplots()
+    for row, column in places:
+        top = row * (1 + line) + line
+        extent = (column, column + side, top + side, top)
+        axis.imshow(_as_drawn(rows[row][column]), extent=extent, **{"cmap": "gray_r"} | style)
+        if framed:
+            axis.add_patch(Rectangle((column, top), side, side, fill=False, color="#CCCCCC", linewidth=0.8))
+        if captions:
+            axis.text(column + side / 2, top - 0.06, captions[row][column], size=10 * inches, ha="center")
+    for row, name in enumerate(names):
+        middle = row * (1 + line) + line + side / 2
+        axis.text(-0.1, middle, name, color=_GREY, rotation=90, ha="right", va="center")
+    axis.set(xlim=(left, right), ylim=(bottom, 0), aspect="equal")
+    axis.set_axis_off()
+    return figure
+
+
+def _lines(things: Any, count: int) -> list[Any]:
+    """A sequence in pieces of `count`."""
+    return [things[start : start + count] for start in range(0, len(things), count)]
+
+
+def _as_drawn(image: Images) -> Images:
+    """(H, W, 1) → (H, W); others as they are."""
+    return image.reshape(image.shape[:2]) if image.shape[2:] == (1,) else image
 
 
 def _line(axis: Axes, epochs: Sequence[Epoch], value: Callable[[Epoch], float], name: str) -> None:

@@ -7,7 +7,6 @@ are then a register tile, to which kh products of depth kw·C are added; no wind
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import product
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy as np
 
 from handgrad.ops.fused.convolution_gradients import sums_of_images, weight_gradient
 from handgrad.ops.fused.linear import SUMMED_TOGETHER, column_sums
-from handgrad.ops.fused.native import Native, floats, helper, kernel, literally
+from handgrad.ops.fused.native import Native, floats, helper, kernel, kernels, literally
 from handgrad.ops.fused.pooling import grid_of_windows
 from handgrad.ops.fused.products import tile_width
 from handgrad.ops.fused.recorder import NotTraceable, Recorder, Value, Written, require_shape
@@ -47,7 +46,7 @@ def _window_tile(rows, vectors, x, x_tap, x_pixel, weight, taps, depth, bias, y,
     store_tile(tile, rows, vectors, y, y_pixel, columns)
 
 
-@cache
+@kernels
 def _correlation(rows: int) -> Native:
     """The kernel whose tiles have this many rows."""
 

@@ -4,11 +4,10 @@ Images are summed in small groups, the same ones whatever the number of threads,
 stays in a core's own cache while one tile of the weight's gradient after the other goes over its images.
 """
 
-from functools import cache
 
 import numpy as np
 
-from handgrad.ops.fused.native import Native, helper, kernel, literally
+from handgrad.ops.fused.native import Native, helper, kernel, kernels, literally
 from handgrad.ops.fused.products import tile_width
 from handgrad.ops.fused.tile import WIDE, add_window_product, load_tile, scaled_sum, store_tile, zero_tile
 
@@ -34,7 +33,7 @@ def _gradient_tile(elements, taps, rows, vectors, x, x_steps, dy, dy_pixel, out,
     store_tile(tile, elements, vectors, out, dy_pixel, columns)
 
 
-@cache
+@kernels
 def weight_gradient(rows: int, taps: int) -> Native:
     """The kernel whose tiles have this many elements of each of so many rows of a window, itself called a tap."""
     elements = taps * rows

@@ -104,33 +104,37 @@ class Native:
     """A function of numbers and addresses, compiled on first use.
 
     Args:
-        function: in the part of Python that Numba compiles. The numbers it closes over are part of its identity.
+        function: in the part of Python that Numba compiles.
         signature: its C types.
     """
 
     def __init__(self, function: Callable[..., Any], signature: str) -> None:
-        closure = [cell.cell_contents for cell in function.__closure__ or ()]
-        variant = [str(value) for value in closure if isinstance(value, int)]
         self.name = function.__name__
-        self._file = "-".join([function.__module__.rpartition(".")[2], self.name, *variant]) + ".o"
+        #: Where any process finds it: a module, a name in it, and the numbers to call that with if it makes kernels.
+        self.origin: tuple[str, ...] = (function.__module__, self.name)
         self._function = function
         self._signature = signature
+
+    @property
+    def path(self) -> Path:
+        """The file that its machine code is kept in."""
+        module, *rest = self.origin
+        return cache_folder() / ("-".join([module.rpartition(".")[2], *rest]) + ".o")
 
     @cached_property
     def address(self) -> int:
         """Where its machine code lies."""
-        path = cache_folder() / self._file
-        if not path.exists():
-            write_atomically(path, self._compile())
-        symbol, _, code = path.read_bytes().partition(b"\n")
+        if not self.path.exists():
+            self.compile()
+        symbol, _, code = self.path.read_bytes().partition(b"\n")
         return _load(symbol.decode(), code)
 
-    def _compile(self) -> bytes:
-        """The name of the function in the machine code, a new line, and the machine code as an object file."""
+    def compile(self) -> None:
+        """Write its file: the name of the function in the machine code, a new line, and the code as an object file."""
         compiled = numba.cfunc(self._signature, error_model="numpy")(self._function)
         library = compiled._library
         code = library.codegen._tm.emit_object(library._final_module)
-        return b"%s\n%s" % (compiled._wrapper_name.encode(), code)
+        write_atomically(self.path, b"%s\n%s" % (compiled._wrapper_name.encode(), code))
 
     def __repr__(self) -> str:
         return f"Native({self.name})"
@@ -141,6 +145,18 @@ def kernel(function: Callable[..., None]) -> Native:
     return Native(function, SIGNATURE)
 
 
+def kernels(make: Callable[..., Native]) -> Callable[..., Native]:
+    """Decorate a function of whole numbers that makes a kernel; for the same numbers it is made once."""
+
+    @cache
+    def made(*numbers: int) -> Native:
+        native = make(*numbers)
+        native.origin = (make.__module__, make.__name__, *map(str, numbers))
+        return native
+
+    return made
+
+
 @cache
 def cache_folder() -> Path:
     """Where machine code is kept: a place of its own for each processor, compiler and state of these sources."""
@@ -148,13 +164,14 @@ def cache_folder() -> Path:
     state.update(llvm.get_host_cpu_features().flatten().encode())
     for source in sorted(Path(__file__).parent.glob("*.py")):
         state.update(source.read_bytes())
+    folder = Path("handgrad") / f"kernels-{state.hexdigest()[:16]}"
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = root / "handgrad" / f"kernels-{state.hexdigest()[:16]}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        (root / folder).mkdir(parents=True, exist_ok=True)
     except OSError:  # a home that cannot be written to: compiled anew in every process
-        return Path(tempfile.mkdtemp(prefix="handgrad-kernels-"))
-    return folder
+        root = Path(tempfile.mkdtemp(prefix="handgrad-"))
+        (root / folder).mkdir(parents=True)
+    return root / folder
 
 
 @cache

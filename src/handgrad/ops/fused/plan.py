@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.errors import NonFiniteError
+from handgrad.ops.fused.build import build
 from handgrad.ops.fused.pace import Pace
 from handgrad.ops.fused.recorder import Argument, Block, Instruction, Recording, Scalar, Value, Written
 from handgrad.ops.fused.threads import CHUNK, FIRST_ARGUMENT, GROUP, ITEMS, KERNEL, ROW_WORDS, WAIT, Pool
@@ -38,7 +39,7 @@ class Program:
         self._memory = _place(phases, inputs, kept, [draw.into for draw in recorder.draws])
         groups = [(group, first) for phase in phases for group, first in _groups(phase)]
         self.instructions = [instruction for group, _ in groups for instruction in group]
-        self._compile(report)
+        build(dict.fromkeys(instruction.kernel for instruction in self.instructions), report)
         self._table = np.zeros((len(self.instructions), ROW_WORDS), np.int64)
         self._reals = self._table.view(np.float64)
         self._address, self._rows = self._table.ctypes.data, len(self._table)
@@ -72,14 +73,6 @@ class Program:
                 raise NonFiniteError(what, float(view))
         results = tuple(float(view) if view.ndim == 0 else view.copy() for view in self._results)
         return results if isinstance(self._outputs, tuple) else results[0] if results else None
-
-    def _compile(self, report: Callable[[int, int], None] | None) -> None:
-        """Compile the kernels, one at a time."""
-        kernels = {instruction.kernel for instruction in self.instructions}
-        for done, kernel in enumerate(kernels, start=1):
-            _ = kernel.address
-            if report:
-                report(done, len(kernels))
 
     def _write(self, groups: Sequence[tuple[Sequence[Instruction], bool]]) -> None:
         """Fill the table: a row an instruction, the first of a group saying how the group is run."""
