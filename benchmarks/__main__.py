@@ -121,6 +121,12 @@ def cold(rounds: Rounds = 5, limit: Limit = 300, out: Out = OUT) -> None:
 
 
 @app.command()
+def start(rounds: Rounds = 5, limit: Limit = 300, out: Out = OUT) -> None:
+    """Time what comes before the first step: imports, and compiling kernels."""
+    _measure("start", out, measurements.start(len(usable_cores()), rounds, limit, _show), {})
+
+
+@app.command()
 def default(rounds: Rounds = 20, limit: Limit = 300, out: Out = OUT) -> None:
     """Train the default recipe to its end, and compare time and accuracy with PyTorch's."""
     _measure("default", out, measurements.default(len(usable_cores()), rounds, limit, _show), {})
@@ -147,6 +153,7 @@ def everything(rounds: Rounds = 5, examples: Examples = None, limit: Limit = 300
         partial(predictions, rounds=rounds),
         partial(neighbour, rounds=rounds, examples=examples),
         partial(cold, rounds=rounds),
+        partial(start, rounds=rounds),
         partial(default, rounds=4 * rounds),
         partial(growth, rounds=min(rounds, 3), examples=examples),
     ):

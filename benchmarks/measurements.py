@@ -119,18 +119,15 @@ def neighbour(
 
 
 def cold(threads: int, rounds: int, limit: float, show: Callable[[str], None]) -> Iterator[Section]:
-    """Whole processes that train one epoch: one of ours without compiled kernels; then ours, PyTorch's, ours, …."""
+    """Whole processes that train one epoch: ours, PyTorch's, ours, …."""
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as name:
 
-        def train(out: str, **variables: str) -> Section:
+        def train(out: str) -> Section:
             command = [sys.executable, "-m", "handgrad", "train", "mlp", "--epochs", "1"]
-            command += ["--threads", str(threads), "--out", f"{name}/{out}"]
-            return _finished(command, threads, limit, variables)
+            return _finished([*command, "--threads", str(threads), "--out", f"{name}/{out}"], threads, limit)
 
-        show("a first process of ours, which compiles its kernels")
-        first = train("first", XDG_CACHE_HOME=f"{name}/cache")
-        train("second")  # so that the usual cache has them too
-        section: Section = {"rounds": rounds, "threads": threads, "first": first, "runs": []}
+        train("first")  # compiles its kernels, if nobody has
+        section: Section = {"rounds": rounds, "threads": threads, "runs": []}
         for number in range(1, rounds + 1):
             show(f"whole processes, round {number} of {rounds}")
             result = {"round": number, "ours": train(f"ours-{number}")}
@@ -139,6 +136,23 @@ def cold(threads: int, rounds: int, limit: float, show: Callable[[str], None]) -
                 result["theirs"] = _finished(script, threads, limit)
             section["runs"].append(result)
             yield section
+
+
+def start(threads: int, rounds: int, limit: float, show: Callable[[str], None]) -> Iterator[Section]:
+    """What comes before the first step: compiling kernels, where a cache has none and where it has them all."""
+    section: Section = {"rounds": rounds, "threads": threads, "runs": []}
+    for number in range(1, rounds + 1):
+        show(f"starting, round {number} of {rounds}")
+        with tempfile.TemporaryDirectory(prefix="benchmarks-") as cache:
+            command = [sys.executable, "-m", "benchmarks.starting"]
+            first, later = (
+                json.loads(run(command, threads, limit, {"XDG_CACHE_HOME": cache}).output) for _ in range(2)
+            )
+        help_seconds = run([sys.executable, "-m", "handgrad", "--help"], threads, limit).seconds
+        seconds = {"import": later["import_seconds"], "help": help_seconds}
+        seconds |= {"compile": first["prepare_seconds"], "prepare": later["prepare_seconds"]}
+        section["runs"].append({"round": number} | seconds)
+        yield section
 
 
 def default(threads: int, rounds: int, limit: float, show: Callable[[str], None]) -> Iterator[Section]:
@@ -171,6 +185,6 @@ def accuracy(
             yield section
 
 
-def _finished(command: list[str], threads: int, limit: float, variables: dict[str, str] | None = None) -> Section:
-    finished = run(command, threads, limit, variables)
+def _finished(command: list[str], threads: int, limit: float) -> Section:
+    finished = run(command, threads, limit)
     return {"seconds": finished.seconds, "peak_bytes": finished.peak_bytes}

@@ -20,6 +20,14 @@ BUSY_BAR, MEMORY_BAR, DEFAULT_BAR = 4.0, 0.6, 0.5
 #: Seconds that the default recipe may train, and the share of test images that it must get right on average.
 DEFAULT_SECONDS, DEFAULT_ACCURACY = 3.0, 0.99
 
+#: Seconds before the first step: what they go to, and how many we accept.
+START_BARS = {
+    "import": ("`import handgrad`", 0.15),
+    "help": ("`handgrad --help`, the whole process", 0.25),
+    "compile": ("compiling the kernels of the default recipe, once", 8.0),
+    "prepare": ("loading them in a later process", 0.3),
+}
+
 #: The share of the test images that a recipe may get wrong, on average over the seeds.
 ACCURACY_BARS = {"mlp-best": 0.007}
 
@@ -52,6 +60,7 @@ def all_tables(results: Section) -> dict[str, list[Table]]:
         "growth": _growth,
         "neighbour": _neighbour,
         "cold": _cold,
+        "start": _start,
         "default": _default,
         "accuracy": lambda section: [_accuracy(section)],
     }
@@ -195,16 +204,20 @@ def _cold(section: Section) -> list[Table]:
     if pairs:
         rows.append(("the same as a PyTorch script", spread(seconds[1]), spread([value / 1e6 for value in memory[1]])))
         rows.append(("ours / PyTorch's", f"**{spread(ratios(pairs))}**", f"**{spread(ratios(pairs, 'peak_bytes'))}**"))
-    first = section["first"]
-    rows.append(
-        (
-            "ours, the very first time: kernels are compiled",
-            f"{first['seconds']:.3g}",
-            f"{first['peak_bytes'] / 1e6:.3g}",
-        )
-    )
     title = f"A whole process, {section['threads']} threads"
     return [Table(title, ("process", "seconds", "peak memory, MB"), rows)]
+
+
+def _start(section: Section) -> list[Table]:
+    rows = [(what, spread([run[key] for run in section["runs"]])) for key, (what, _) in START_BARS.items()]
+    return [Table(f"Before the first step, {section['threads']} threads", ("what", "seconds"), rows)]
+
+
+def _start_bars(section: Section) -> list[tuple[str, ...]]:
+    return [
+        _judged(f"{what}, seconds", section["threads"], [run[key] for run in section["runs"]], bar)
+        for key, (what, bar) in START_BARS.items()
+    ]
 
 
 def _default(section: Section) -> list[Table]:
@@ -288,6 +301,8 @@ def _bars(results: Section) -> Table:
     if "cold" in results and (pairs := [run for run in results["cold"]["runs"] if "theirs" in run]):
         what = "peak memory of a whole process / PyTorch"
         rows.append(_judged(what, results["cold"]["threads"], ratios(pairs, "peak_bytes"), MEMORY_BAR))
+    if "start" in results:
+        rows += _start_bars(results["start"])
     if "default" in results:
         rows += _default_bars(results["default"])
     if "accuracy" in results:

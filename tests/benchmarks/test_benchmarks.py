@@ -4,7 +4,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -14,10 +15,10 @@ import numpy as np
 import pytest
 
 import handgrad
-from benchmarks import measurements, picture
+from benchmarks import measurements, picture, starting
 from benchmarks.contestants import OURS, PEERS, Contestant
 from benchmarks.page import regenerated
-from benchmarks.runner import MeasurementError, Session, run
+from benchmarks.runner import Finished, MeasurementError, Session, run
 from benchmarks.tables import all_tables, disagreements, spread
 from benchmarks.workloads import WORKLOADS, Job, Workload, draw_weights
 
@@ -112,11 +113,37 @@ def test_growth_and_a_busy_neighbour_become_tables_and_plots() -> None:
 
 def test_a_whole_process_is_compared_by_time_and_memory() -> None:
     ours, theirs = {"seconds": 1.0, "peak_bytes": 3 * 10**8}, {"seconds": 2.0, "peak_bytes": 4 * 10**8}
-    first = {"seconds": 9.0, "peak_bytes": 5 * 10**8}
-    results = {"cold": {"threads": 2, "first": first, "runs": [{"round": 1, "ours": ours, "theirs": theirs}]}}
+    results = {"cold": {"threads": 2, "runs": [{"round": 1, "ours": ours, "theirs": theirs}]}}
     tables = all_tables(results)
     assert tables["cold"][0].rows[2] == ("ours / PyTorch's", "**0.5**", "**0.75**")
     assert tables["bars"][0].rows[0][2:] == ("0.75", "0.6", "**missed**")
+
+
+def test_starting_is_measured_with_and_without_compiled_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    caches: list[str | None] = []
+
+    def pretended(
+        command: Sequence[str], threads: int, limit: float, variables: dict[str, str] | None = None
+    ) -> Finished:
+        caches.append((variables or {}).get("XDG_CACHE_HOME"))
+        figures = {"import_seconds": 0.1, "prepare_seconds": 5.0 / len(caches)}
+        return Finished(json.dumps(figures), 0.4, 10**8)
+
+    monkeypatch.setattr(measurements, "run", pretended)
+    *_, section = measurements.start(2, 1, 60, lambda _: None)
+    assert caches[0] == caches[1] != caches[2]
+    assert section["runs"] == [{"round": 1, "import": 0.1, "help": 0.4, "compile": 5.0, "prepare": 2.5}]
+    tables = all_tables({"start": section})
+    assert [row[1] for row in tables["start"][0].rows] == ["0.1", "0.4", "5", "2.5"]
+    assert [row[-1] for row in tables["bars"][0].rows] == ["kept", "**missed**", "kept", "**missed**"]
+
+
+def test_what_is_timed_of_a_start_is_a_share_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    begun = time.perf_counter()
+    figures = starting.main()
+    assert set(figures) == {"import_seconds", "prepare_seconds"}
+    assert 0 < figures["prepare_seconds"] < time.perf_counter() - begun
 
 
 def test_the_default_recipe_is_judged_by_time_and_accuracy() -> None:

@@ -1,0 +1,25 @@
+"""What a process pays before it trains, as JSON: `python -m benchmarks.starting`.
+
+Nothing is imported before the clock starts, NumPy included. `OMP_NUM_THREADS` says how many threads.
+"""
+
+import json
+import os
+import time
+
+
+def main() -> dict[str, float]:
+    """Seconds to import handgrad, and to get the default recipe's kernels ready."""
+    begun = time.perf_counter()
+    import handgrad
+
+    imported = time.perf_counter()
+    handgrad.set_threads(int(os.environ["OMP_NUM_THREADS"]))
+    trainer = handgrad.Experiment.prepare(handgrad.Recipe.load("fast")).trainer
+    built = time.perf_counter()
+    trainer.prepare()
+    return {"import_seconds": imported - begun, "prepare_seconds": time.perf_counter() - built}
+
+
+if __name__ == "__main__":
+    print(json.dumps(main()))
