@@ -22,7 +22,7 @@ DEFAULT_SECONDS, DEFAULT_ACCURACY = 3.0, 0.99
 
 #: Seconds before the first step: what they go to, and how many we accept.
 START_BARS = {
-    "import": ("`import handgrad`", 0.15),
+    "import": ("`from handgrad import Experiment`", 0.15),
     "help": ("`handgrad --help`, the whole process", 0.25),
     "compile": ("compiling the kernels of the default recipe, once", 8.0),
     "prepare": ("loading them in a later process", 0.3),

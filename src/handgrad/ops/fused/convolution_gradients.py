@@ -4,7 +4,6 @@ Images are summed in small groups, the same ones whatever the number of threads,
 stays in a core's own cache while one tile of the weight's gradient after the other goes over its images.
 """
 
-
 import numpy as np
 
 from handgrad.ops.fused.native import Native, helper, kernel, kernels, literally
