@@ -5,6 +5,7 @@ are the output channels of a weight, which lies as (kh, kw, C, O). Some windows 
 are then a register tile, to which kh products of depth kw·C are added; no window is copied anywhere.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.ops.fused.convolution_gradients import sums_of_images, weight_gradient
+from handgrad.ops.fused.convolution_gradients import images_gradient, sums_of_images, weight_gradient
 from handgrad.ops.fused.linear import SUMMED_TOGETHER, column_sums
 from handgrad.ops.fused.native import Native, floats, helper, kernel, kernels, literally
 from handgrad.ops.fused.pooling import grid_of_windows
@@ -25,6 +26,7 @@ from handgrad.ops.interface import Array, Pair, Shape
 #: taller, the less often weights are read: from 32 to 64 channels at 14 × 14, 190 GFLOP/s with 14 rows, 172 with 7.
 _TALLEST = 14 if LANES == 16 else 6
 _GROUPS = 16  # of images, whose weight gradients are summed apart
+_WORTH_ADDING = 3  # rows of a tile, at least, to have every window add to its pixels
 _SMALL_WEIGHT = 1024  # numbers: every image may as well have a sum of its own
 _ORDER = (2, 3, 1, 0)  # a weight (O, C, kh, kw) lies as (kh, kw, C, O)
 
@@ -138,10 +140,29 @@ class ConvolutionOps(Recorder):
         return y
 
     def conv2d_dx(self, dy: Array, weight: Array, shape: Shape, stride: Pair, padding: Pair) -> Value:
-        # Input u meets output p at tap i = u + padding − stride·p. So the inputs from `first` on in steps of the stride
-        # share every stride-th tap, and are a convolution of ȳ with those; the larger i, the smaller p.
         dy, weight, dx = self.value(dy), self.value(weight, _ORDER), self.new(shape)
         require_shape(_convolved(dx.shape, weight.shape, stride, padding), dy)
+        rows = _even_rows(dy.shape[3])
+        if not any(padding) and rows >= _WORTH_ADDING:
+            self._add_to_windows(dy, weight, dx, stride, rows)
+        else:
+            self._gather_from_windows(dy, weight, dx, stride, padding)
+        return dx
+
+    def _add_to_windows(self, dy: Value, weight: Value, dx: Value, stride: Pair, rows: int) -> None:
+        """Record the gradient of the images where every window lies inside: no product is with a border's zeros."""
+        (images, outputs, height, width), (_, inputs, *taps) = dy.shape, weight.shape
+        turned, grid = self._arrange(weight, [range(taps[a]) for a in range(2)], turned=True), _Grid(dx)
+        self.emit(
+            images_gradient(rows), dy, Written(dx), turned, inputs, outputs, height, width, *taps,
+            grid.steps[0], grid.tap, *stride, items=images, by_rows=True, whole=[turned],
+            flops=2 * dy.size * math.prod(taps) * inputs,
+        )  # fmt: skip
+
+    def _gather_from_windows(self, dy: Value, weight: Value, dx: Value, stride: Pair, padding: Pair) -> None:
+        """Record the gradient of the images as convolutions of ȳ, framed by zeros, with the turned weights."""
+        # Input u meets output p at tap i = u + padding − stride·p. So the inputs from `first` on in steps of the stride
+        # share every stride-th tap, and are a convolution of ȳ with those; the larger i, the smaller p.
         taps, axes = weight.shape[2:], range(2)
         margin = [max(0, -(-taps[a] // stride[a]) - 1 - padding[a] // stride[a]) for a in axes]
         last = [(dx.shape[2 + a] - 1 + padding[a]) // stride[a] for a in axes]
@@ -151,7 +172,6 @@ class ConvolutionOps(Recorder):
             start = [margin[a] + (first[a] + padding[a]) // stride[a] - len(met[a]) + 1 for a in axes]
             turned = self._arrange(weight, met, turned=True) if all(met) else weight
             self._correlate(_Grid(dy, start), turned, [len(m) for m in met], None, _Grid(dx, first, stride))
-        return dx
 
     def conv2d_grads(self, dy: Array, x: Array, out: tuple[Array, Array | None], stride: Pair, padding: Pair) -> None:
         dy, x, weight = self.value(dy), self.value(x), self.value(out[0], _ORDER)
@@ -259,3 +279,8 @@ def _convolved(x: Shape, weight: Shape, stride: Pair, padding: Pair) -> Shape:
 def _tile_rows(length: int) -> int:
     """Rows of the fewest tiles that cover so many, as even as can be."""
     return -(-length // -(-length // _TALLEST))
+
+
+def _even_rows(length: int) -> int:
+    """Rows of the tallest tiles that cover so many without overlapping."""
+    return next(rows for rows in range(min(length, _TALLEST), 0, -1) if length % rows == 0)

@@ -1,14 +1,17 @@
-"""The gradients of a convolution's weight and bias: sums over all windows of all images.
+"""The gradients of a convolution.
 
-Images are summed in small groups, the same ones whatever the number of threads, and then the groups' sums are. A group
-stays in a core's own cache while one tile of the weight's gradient after the other goes over its images.
+Those of weight and bias are sums over all windows of all images. Images are summed in small groups, the same ones
+whatever the number of threads, and then the groups' sums are. A group stays in a core's own cache while one tile of the
+weight's gradient after the other goes over its images.
+
+That of the images is a sum over the windows which a pixel lies in: every window adds to its pixels what it owes them.
 """
 
 import numpy as np
 
-from handgrad.ops.fused.native import Native, helper, kernel, kernels, literally
+from handgrad.ops.fused.native import Native, floats, helper, kernel, kernels, literally
 from handgrad.ops.fused.products import tile_width
-from handgrad.ops.fused.tile import WIDE, add_window_product, load_tile, scaled_sum, store_tile, zero_tile
+from handgrad.ops.fused.tile import WIDE, add_product, add_window_product, load_tile, scaled_sum, store_tile, zero_tile
 
 _f = np.float32
 
@@ -91,3 +94,64 @@ def sums_of_images(words, begin, end, scratch):
             else:
                 _sum_of_pixels(1, x, 4 * channels, pixels, out, columns)
             column += columns
+
+
+@helper
+def _add_to_windows(rows, vectors, dy, dy_pixel, depth, weight, dx, dx_pixel, columns):
+    """Add ȳ Wᵀ of one tap to its pixel of `rows` windows side by side, `dx_pixel` bytes apart."""
+    literally(rows)  # the compiler must know how large the tile is
+    literally(vectors)
+    tile = load_tile(rows, vectors, dx, dx_pixel, columns)
+    for _ in range(depth):
+        tile = add_product(tile, rows, vectors, dy, dy_pixel, weight, columns)
+        dy += 4
+        weight += 4 * columns
+    store_tile(tile, rows, vectors, dx, dx_pixel, columns)
+
+
+@kernels
+def images_gradient(rows: int) -> Native:
+    """The kernel whose tiles have this many windows, a divisor of those in a row."""
+
+    @kernel
+    def convolution_dx(words, begin, end, scratch):
+        """x̄ of images begin … end − 1 that no border surrounds; the weights of the columns of one tile lie together."""
+        inputs, outputs, height, width, kernel_height, kernel_width = (
+            words[3], words[4], words[5], words[6], words[7], words[8]
+        )  # fmt: skip
+        x_image, x_row, down, across = words[9], words[10], words[11], words[12]
+        dy_pixel, x_pixel, taps = 4 * outputs, 4 * inputs, kernel_height * kernel_width
+        for image in range(begin, end):
+            x, dy = words[1] + image * x_image, words[0] + image * height * width * dy_pixel
+            zeros = floats(x)
+            for i in range(x_image // 4):
+                zeros[i] = 0
+            column = 0
+            while column < inputs:
+                columns = tile_width(inputs - column)
+                for window in range(0, height * width, rows):
+                    p, q = window // width, window % width
+                    for tap in range(taps):
+                        i, j = tap // kernel_width, tap % kernel_width
+                        place = x + (p * down + i) * x_row + (q * across + j) * x_pixel + 4 * column
+                        weight = words[2] + (column * taps + tap * columns) * dy_pixel
+                        if columns == WIDE:
+                            _add_to_windows(
+                                rows,
+                                2,
+                                dy + window * dy_pixel,
+                                dy_pixel,
+                                outputs,
+                                weight,
+                                place,
+                                across * x_pixel,
+                                WIDE,
+                            )
+                        else:
+                            _add_to_windows(
+                                rows, 1, dy + window * dy_pixel, dy_pixel, outputs, weight, place, across * x_pixel,
+                                columns,
+                            )  # fmt: skip
+                column += columns
+
+    return convolution_dx
