@@ -18,9 +18,8 @@ from rich.table import Table as RichTable
 from benchmarks import machine, measurements
 from benchmarks.contestants import OURS, PEERS, Contestant
 from benchmarks.runner import ROOT, Session, usable_cores
-from benchmarks.tables import ACCURACY_BARS, Table, all_tables, disagreements, left_out
+from benchmarks.tables import ACCURACY_BARS, Table, accuracy_sections, all_tables, disagreements, left_out
 from benchmarks.workloads import WORKLOADS, Workload
-from handgrad.training.recipe import recipe_names
 
 app = typer.Typer(add_completion=False, help=__doc__)
 console = Console(highlight=False)
@@ -140,8 +139,9 @@ def accuracy(
     out: Out = OUT,
 ) -> None:
     """Train the recipes made for accuracy, and score the test images once a seed; takes an hour or more."""
-    chosen = _pick(recipes, {name: name for name in recipe_names()}, "recipe")
-    _measure("accuracy", out, measurements.accuracy(chosen, len(usable_cores()), rounds, limit, _show), {})
+    chosen = _pick(recipes, {name: name for name in ACCURACY_BARS}, "recipe")
+    for recipe in chosen:
+        _measure(recipe, out, measurements.accuracy(recipe, len(usable_cores()), rounds, limit, _show), {})
 
 
 @app.command("all")
@@ -175,8 +175,8 @@ def page(results: Annotated[Path, typer.Argument(help="JSON to read.")] = ROOT /
     PAGE.write_text(regenerated(PAGE.read_text(encoding="utf-8"), values), encoding="utf-8")
     if "epochs" in values:
         (IMAGES / "benchmarks.png").write_bytes(save(picture.training(values["epochs"])))
-    if "accuracy" in values:
-        (IMAGES / "benchmarks-accuracy.png").write_bytes(save(picture.accuracy(values["accuracy"])))
+    if recipes := accuracy_sections(values):
+        (IMAGES / "benchmarks-accuracy.png").write_bytes(save(picture.accuracy(recipes)))
     if "growth" in values:
         (IMAGES / "benchmarks-growth.png").write_bytes(save(picture.growth(values["growth"])))
 

@@ -171,18 +171,15 @@ def default(threads: int, rounds: int, limit: float, show: Callable[[str], None]
         yield section
 
 
-def accuracy(
-    recipes: Sequence[str], threads: int, rounds: int, limit: float, show: Callable[[str], None]
-) -> Iterator[Section]:
-    """Recipes trained to their end, once from each seed; the test images are scored then, and never before."""
+def accuracy(recipe: str, threads: int, rounds: int, limit: float, show: Callable[[str], None]) -> Iterator[Section]:
+    """A recipe trained to its end, once from each seed; the test images are scored then, and never before."""
     section: Section = {"rounds": rounds, "threads": threads, "runs": []}
-    for recipe in recipes:
-        for seed in range(rounds):
-            show(f"{recipe}, seed {seed}, of {rounds} seeds")
-            command = [sys.executable, "-m", "benchmarks.accuracy", recipe, str(seed)]
-            result = json.loads(run(command, threads, limit).output.splitlines()[-1])
-            section["runs"].append({"recipe": recipe, "seed": seed} | result)
-            yield section
+    for seed in range(rounds):
+        show(f"{recipe}, seed {seed}, of {rounds} seeds")
+        command = [sys.executable, "-m", "benchmarks.accuracy", recipe, str(seed)]
+        result = json.loads(run(command, threads, limit).output.splitlines()[-1])
+        section["runs"].append({"seed": seed} | result)
+        yield section
 
 
 def _finished(command: list[str], threads: int, limit: float) -> Section:

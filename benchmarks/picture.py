@@ -48,13 +48,12 @@ def _bars(axis: Axes, times: dict[str, list[float]]) -> None:
     axis.tick_params(axis="x", labelsize=8)
 
 
-def accuracy(section: dict[str, Any]) -> Figure:
+def accuracy(sections: dict[str, dict[str, Any]]) -> Figure:
     """The training loss by epoch, a panel for each recipe, a line for each seed."""
-    recipes = list(dict.fromkeys(run["recipe"] for run in section["runs"]))
-    figure = Figure(figsize=(4.6 * len(recipes), 3.2), layout="constrained")
-    panels = figure.subplots(1, len(recipes), squeeze=False)[0]
-    for panel, recipe in zip(panels, recipes, strict=True):
-        for run in [run for run in section["runs"] if run["recipe"] == recipe]:
+    figure = Figure(figsize=(4.6 * len(sections), 3.2), layout="constrained")
+    panels = figure.subplots(1, len(sections), squeeze=False)[0]
+    for panel, (recipe, section) in zip(panels, sections.items(), strict=True):
+        for run in section["runs"]:
             losses, wrong = run["train_losses"], 1 - run["accuracy"]
             label = f"seed {run['seed']}: {wrong:.2%} wrong"
             panel.plot(range(1, len(losses) + 1), losses, linewidth=1, label=label)

@@ -62,9 +62,10 @@ def all_tables(results: Section) -> dict[str, list[Table]]:
         "cold": _cold,
         "start": _start,
         "default": _default,
-        "accuracy": lambda section: [_accuracy(section)],
     }
     tables = {name: make(results[name]) for name, make in makers.items() if name in results}
+    if recipes := accuracy_sections(results):
+        tables["accuracy"] = [_accuracy(recipes)]
     return {"bars": [bars]} | tables if (bars := _bars(results)).rows else tables
 
 
@@ -252,28 +253,35 @@ def _default_bars(section: Section) -> list[tuple[str, ...]]:
     return rows
 
 
-def _accuracy(section: Section) -> Table:
+def accuracy_sections(results: Section) -> dict[str, Section]:
+    """The sections that are recipes made for accuracy, by name."""
+    return {recipe: results[recipe] for recipe in ACCURACY_BARS if recipe in results}
+
+
+def _accuracy(sections: dict[str, Section]) -> Table:
     rows = []
-    for recipe, runs in _by_recipe(section).items():
-        errors = [1 - run["accuracy"] for run in runs]
-        seconds = spread([run["seconds"] for run in runs])
-        rows.append((recipe, f"{len(runs)}", f"**{_share(errors)}**", f"{len(runs[0]['train_losses'])}", seconds))
-    title = f"Recipes made for accuracy, {section['threads']} threads"
-    return Table(title, ("recipe", "seeds", "test images wrong, mean", "epochs", "seconds of training"), rows)
+    for recipe, section in sections.items():
+        runs = section["runs"]
+        seconds, epochs = spread([run["seconds"] for run in runs]), len(runs[0]["train_losses"])
+        rows.append((recipe, f"{len(runs)}", f"**{_share(_errors(section))}**", f"{epochs}", seconds))
+    return Table(
+        "Recipes made for accuracy",
+        ("recipe", "seeds", "test images wrong, mean", "epochs", "seconds of training"),
+        rows,
+    )
 
 
-def _accuracy_bars(section: Section) -> list[tuple[str, ...]]:
+def _accuracy_bars(sections: dict[str, Section]) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
-    for recipe, runs in _by_recipe(section).items():
-        errors, bar = [1 - run["accuracy"] for run in runs], ACCURACY_BARS[recipe]
+    for recipe, section in sections.items():
+        errors, bar = _errors(section), ACCURACY_BARS[recipe]
         verdict = "kept" if round(statistics.mean(errors), 9) <= bar else "**missed**"
         rows.append((f"{recipe}: test images wrong", str(section["threads"]), _share(errors), f"{bar:.2%}", verdict))
     return rows
 
 
-def _by_recipe(section: Section) -> dict[str, list[Section]]:
-    names = dict.fromkeys(run["recipe"] for run in section["runs"])
-    return {name: [run for run in section["runs"] if run["recipe"] == name] for name in names}
+def _errors(section: Section) -> list[float]:
+    return [1 - run["accuracy"] for run in section["runs"]]
 
 
 def _share(values: Sequence[float]) -> str:
@@ -305,8 +313,7 @@ def _bars(results: Section) -> Table:
         rows += _start_bars(results["start"])
     if "default" in results:
         rows += _default_bars(results["default"])
-    if "accuracy" in results:
-        rows += _accuracy_bars(results["accuracy"])
+    rows += _accuracy_bars(accuracy_sections(results))
     return Table("The bars", ("what", "threads", "measured", "at most", "verdict"), rows)
 
 
