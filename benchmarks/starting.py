@@ -1,6 +1,6 @@
 """What a process pays before it trains, as JSON: `python -m benchmarks.starting`.
 
-Nothing is imported before the clock starts, NumPy included. `OMP_NUM_THREADS` says how many threads.
+The clock starts before NumPy is imported. `OMP_NUM_THREADS` says how many threads.
 """
 
 import json

@@ -290,7 +290,7 @@ def _share(values: Sequence[float]) -> str:
 
 
 def _bars(results: Section) -> Table:
-    """Every ratio that the project has set itself, and whether its median keeps it."""
+    """Every bar that the project has set itself, and whether what was measured keeps it."""
     rows = []
     if "epochs" in results:
         section = results["epochs"]

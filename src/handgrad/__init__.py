@@ -1,7 +1,7 @@
 """Neural networks written out by hand: every forward and backward pass derived, visible and proved.
 
 The names are listed in `__init__.pyi`, where type checkers look. Each is imported when it is first used, so that
-commands that train nothing answer at once: `handgrad --help` took twice as long with NumPy.
+`handgrad --help` need not wait for NumPy.
 """
 
 import lazy_loader

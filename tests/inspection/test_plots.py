@@ -77,6 +77,18 @@ def test_the_worst_mistake_comes_first() -> None:
     assert labels_of(figure) == ["1 → 0  99%", "1 → 0  90%", "0 → 1  80%"]
 
 
+def test_images_keep_their_proportions() -> None:
+    dataset = Dataset(np.ones((2, 4, 8), np.uint8), np.array([0, 1]), "wide", 2)
+    left, right, bottom, top = plots.gallery(dataset, dataset).axes[0].images[0].get_extent()
+    assert right - left == pytest.approx(2 * (bottom - top))
+
+
+def test_one_mistake_leaves_room_for_the_heading() -> None:
+    images, labels = np.zeros((30, 5, 5), np.uint8), np.ones(30, int)
+    few, many = (plots.mistakes(images[:n], labels[:n], np.tile([0.9, 0.1], (n, 1))) for n in (1, 30))
+    assert few.get_figwidth() == many.get_figwidth()
+
+
 def test_no_mistakes_is_said() -> None:
     figure = plots.mistakes(np.zeros((1, 5, 5), np.uint8), np.array([0]), np.array([[1.0, 0.0]]))
     assert figure.get_suptitle() == "No mistakes"

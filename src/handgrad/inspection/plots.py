@@ -114,7 +114,7 @@ def mistakes(images: Images, labels: "np.ndarray[Any, Any]", probabilities: "np.
         for true, guess, share in zip(labels[worst], guesses, probabilities[worst, guesses], strict=True)
     ]
     heading = f"{len(wrong):,} of {len(labels):,} wrong; the worst {len(worst)}: true → predicted, with its probability"
-    figure = _sheet(_lines(images[worst], 8), _lines(captions, 8), inches=1.05)
+    figure = _sheet(_lines(images[worst], 8), _lines(captions, 8), inches=1.05, columns=8)
     figure.suptitle(heading if len(wrong) else "No mistakes", fontsize=10)
     return figure
 
@@ -178,33 +178,37 @@ def _sheet(
     *,
     names: Sequence[str] = (),
     inches: float = 0.8,
+    columns: int = 1,
     framed: bool = True,
     **style: Any,
 ) -> Figure:
-    """Rows of images, all in one pair of axes: with one for each image, most of a short run went into its pictures.
+    """Rows of images, all in one pair of axes: drawing one for each took twice as long.
 
     Args:
         rows: of images (n, H, W) or (n, H, W, C).
         captions: a line above each image.
         names: of the first rows.
         inches: from one image to the next.
+        columns: at least so many fit beside each other, however few there are.
         framed: whether a grey line goes round each image.
         style: for `imshow`.
     """
     side, line = 0.92, 0.3 if captions else 0.0  # of an image, and of its caption; the step to the next image is 1
     places = [(row, column) for row, images in enumerate(rows) for column in range(len(images))]
-    left, right = -0.25 if names else -0.08, max((column for _, column in places), default=7) + 1
+    left, right = -0.25 if names else -0.08, max([columns, *(len(images) for images in rows)])
     bottom = max(1, len(rows)) * (1 + line)
     figure = Figure(figsize=((right - left) * inches, bottom * inches + 0.3), layout="constrained")
     axis = figure.subplots()
     for row, column in places:
         top = row * (1 + line) + line
-        extent = (column, column + side, top + side, top)
-        axis.imshow(_as_drawn(rows[row][column]), extent=extent, **{"cmap": "gray_r"} | style)
+        image = _as_drawn(rows[row][column])
+        height, width = (side * length / max(image.shape[:2]) for length in image.shape[:2])
+        start = column + (side - width) / 2
+        axis.imshow(image, extent=(start, start + width, top + height, top), **{"cmap": "gray_r"} | style)
         if framed:
-            axis.add_patch(Rectangle((column, top), side, side, fill=False, color="#CCCCCC", linewidth=0.8))
+            axis.add_patch(Rectangle((start, top), width, height, fill=False, color="#CCCCCC", linewidth=0.8))
         if captions:
-            axis.text(column + side / 2, top - 0.06, captions[row][column], size=10 * inches, ha="center")
+            axis.text(column + side / 2, top - 0.06, captions[row][column], size=8, ha="center")
     for row, name in enumerate(names):
         middle = row * (1 + line) + line + side / 2
         axis.text(-0.1, middle, name, color=_GREY, rotation=90, ha="right", va="center")

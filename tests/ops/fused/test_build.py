@@ -52,6 +52,7 @@ def every_kernel() -> list[Native]:
         *sorted(alone, key=lambda native: native.origin),
         convolution._correlation(14),
         convolution_gradients.weight_gradient(5, 1),
+        convolution_gradients.images_gradient(4),
     ]
 
 
@@ -90,12 +91,14 @@ def test_on_one_thread_there_is_one_process(compiled_here: list[str], monkeypatc
     assert sorted(compiled_here) == sorted(kernel.name for kernel in KERNELS)
 
 
-@pytest.mark.parametrize("reason", ["no such program", "it fails at once", "frozen"])
+@pytest.mark.parametrize("reason", ["no such program", "it fails at once", "inside another program", "frozen"])
 def test_without_other_processes_all_is_compiled_here(
     reason: str, compiled_here: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     if reason == "frozen":
         monkeypatch.setattr(sys, "frozen", True, raising=False)
+    elif reason == "inside another program":
+        monkeypatch.setattr(sys, "executable", None)
     else:
         monkeypatch.setattr(sys, "executable", "/bin/false" if reason == "it fails at once" else str(tmp_path / "none"))
     monkeypatch.setattr(build, "_WORTH_A_PROCESS", 1)

@@ -66,12 +66,13 @@ def _order(missing: Sequence[Native], number: int, processes: int) -> list[Nativ
 @contextmanager
 def _helpers(orders: Sequence[Sequence[Native]]) -> Iterator[None]:
     """Other processes that compile as long as the block lasts, each in its own order."""
-    environment = os.environ | {"XDG_CACHE_HOME": str(cache_folder().parents[1])}
+    path = os.pathsep.join(filter(None, sys.path))  # so that they find the same handgrad
+    environment = os.environ | {"XDG_CACHE_HOME": str(cache_folder().parents[1]), "PYTHONPATH": path}
     helpers = []
     try:
         for order in orders:
             names = [":".join(kernel.origin) for kernel in order]
-            helpers.append(_start([sys.executable, "-c", _CODE, *names], environment))
+            helpers.append(_start([sys.executable, "-P", "-c", _CODE, *names], environment))
         yield
     finally:
         for helper in filter(None, helpers):
@@ -79,12 +80,14 @@ def _helpers(orders: Sequence[Sequence[Native]]) -> Iterator[None]:
             helper.wait()
 
 
-def _start(command: Sequence[str], environment: dict[str, str]) -> "subprocess.Popen[bytes] | None":
+def _start(command: Sequence[str | None], environment: dict[str, str]) -> "subprocess.Popen[bytes] | None":
     """A process without a voice; None where none can be started."""
-    if getattr(sys, "frozen", False):  # packed into one program, which is then what `executable` starts
+    if not command[0] or getattr(sys, "frozen", False):  # Python inside another program, which is what would start
         return None
     silent = subprocess.DEVNULL
     try:
-        return subprocess.Popen(command, env=environment, stdin=silent, stdout=silent, stderr=silent)
+        return subprocess.Popen(
+            [str(word) for word in command], env=environment, stdin=silent, stdout=silent, stderr=silent
+        )
     except OSError:
         return None

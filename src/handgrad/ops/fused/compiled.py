@@ -86,7 +86,9 @@ class CompiledFunction:
             if key not in self._programs:
                 if len(self._programs) == _MOST_PROGRAMS:
                     del self._programs[next(iter(self._programs))]  # the oldest
-                self._programs[key] = self._record(arguments, report)
+                self._programs[key] = program = self._record(arguments, report)
+                if program is not None:
+                    self._pool()  # whose own functions are compiled, and its threads started
 
     def _record(self, arguments: Sequence[Any], report: Callable[[int, int], None] | None) -> Program | None:
         """A program, or None where the function cannot be repeated by operations alone."""

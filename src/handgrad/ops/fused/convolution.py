@@ -1,4 +1,4 @@
-"""Convolution, and the gradient of its input, which is made of convolutions too.
+"""Convolution, and the gradient of its input where a border surrounds it, which is made of convolutions too.
 
 An image lies with its channels last, so the kw·C numbers that one row of a window covers are neighbours in memory. So
 are the output channels of a weight, which lies as (kh, kw, C, O). Some windows side by side times some output channels
