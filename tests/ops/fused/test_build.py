@@ -2,17 +2,19 @@
 
 import importlib
 import pkgutil
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from handgrad.ops import fused
 from handgrad.ops.cores import use_threads
 from handgrad.ops.fused import activations, arrays, build, convolution, convolution_gradients, losses
-from handgrad.ops.fused.native import Native, cache_folder
+from handgrad.ops.fused.native import Native, cache_folder, integers, kernel
 
 KERNELS = [
     activations.relu, activations.relu_dx, arrays.fill, arrays.one_hot, losses.total, activations.tanh_dx,
@@ -64,6 +66,34 @@ def test_its_origin_leads_to_a_kernel(kernel: Native) -> None:
 def test_kernels_for_other_numbers_have_other_files() -> None:
     assert len({kernel.path for kernel in every_kernel()}) == len(every_kernel())
     assert convolution._correlation(7).path != convolution._correlation(14).path
+
+
+def test_a_kernel_made_from_numbers_without_its_maker_named_is_refused() -> None:
+    def make(number: int) -> Native:
+        @kernel
+        def made(words: Any, begin: int, end: int, scratch: int) -> None:
+            integers(words[0])[0] = number
+
+        return made
+
+    with pytest.raises(TypeError, match=r"made is made by a function, which must be decorated with @kernel_maker"):
+        _ = make(3).path
+
+
+def test_what_a_helper_was_writing_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def unfinished(command: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
+        started.append(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]))
+        (cache_folder() / f".half.o.{started[-1].pid}.tmp").write_bytes(b"half")
+        return started[-1]
+
+    monkeypatch.setattr(build, "_start", unfinished)
+    monkeypatch.setattr(build, "_WORTH_A_PROCESS", 2)
+    with use_threads(2):
+        build.build(KERNELS[:4])
+    assert started
+    assert not list(cache_folder().glob(".*.tmp"))
 
 
 def test_another_process_compiles_its_share(compiled_here: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

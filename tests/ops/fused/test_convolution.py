@@ -105,12 +105,14 @@ def test_forward_and_both_gradients_share_the_border() -> None:
     assert_close(case, by_kernels(case), by_reference(case))
 
 
+@pytest.mark.parametrize("padding", [0, 1])
 @pytest.mark.parametrize("number", [np.nan, np.inf])
-def test_what_is_not_a_number_spreads_as_in_the_reference(number: float) -> None:
-    x, dy = numbers((2, 3, 7, 7)), numbers((2, 17, 7, 7), seed=1)
-    x[1, 2, 3, 0], dy[0, 16, 6, 6] = number, number
-    for case in cases_of((2, 3, 7, 7), 17, (3, 3), (1, 1), (1, 1)):
-        inputs = tuple({(2, 3, 7, 7): x, (2, 17, 7, 7): dy}[array.shape] for array in case.inputs)
+def test_what_is_not_a_number_spreads_as_in_the_reference(number: float, padding: int) -> None:
+    size = 5 + 2 * padding
+    x, dy = numbers((2, 3, 7, 7)), numbers((2, 17, size, size), seed=1)
+    x[1, 2, 3, 0], dy[0, 16, 4, 4] = number, number
+    for case in cases_of((2, 3, 7, 7), 17, (3, 3), (1, 1), (padding, padding)):
+        inputs = tuple({x.shape: x, dy.shape: dy}[array.shape] for array in case.inputs)
         spoilt = Case(case.operation, case.note, case.call, inputs, case.state, case.magnitude)
         ours, theirs = by_kernels(spoilt), by_reference(spoilt)
         assert any(not np.all(np.isfinite(array)) for array in ours)

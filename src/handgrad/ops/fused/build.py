@@ -78,6 +78,8 @@ def _helpers(orders: Sequence[Sequence[Native]]) -> Iterator[None]:
         for helper in filter(None, helpers):
             helper.terminate()
             helper.wait()
+            for unfinished in cache_folder().glob(f".*.{helper.pid}.tmp"):  # what it was writing
+                unfinished.unlink()
 
 
 def _start(command: Sequence[str | None], environment: dict[str, str]) -> "subprocess.Popen[bytes] | None":

@@ -1,4 +1,4 @@
-"""Convolution, and the gradient of its input where a border surrounds it, which is made of convolutions too.
+"""Convolution, and the gradient of its input as convolutions; `convolution_gradients` has the other gradients.
 
 An image lies with its channels last, so the kw·C numbers that one row of a window covers are neighbours in memory. So
 are the output channels of a weight, which lies as (kh, kw, C, O). Some windows side by side times some output channels
@@ -15,7 +15,7 @@ import numpy as np
 
 from handgrad.ops.fused.convolution_gradients import images_gradient, sums_of_images, weight_gradient
 from handgrad.ops.fused.linear import SUMMED_TOGETHER, column_sums
-from handgrad.ops.fused.native import Native, floats, helper, kernel, kernels, literally
+from handgrad.ops.fused.native import Native, floats, helper, kernel, kernel_maker, literally
 from handgrad.ops.fused.pooling import grid_of_windows
 from handgrad.ops.fused.products import tile_width
 from handgrad.ops.fused.recorder import NotTraceable, Recorder, Value, Written, require_shape
@@ -48,7 +48,7 @@ def _window_tile(rows, vectors, x, x_tap, x_pixel, weight, taps, depth, bias, y,
     store_tile(tile, rows, vectors, y, y_pixel, columns)
 
 
-@kernels
+@kernel_maker
 def _correlation(rows: int) -> Native:
     """The kernel whose tiles have this many rows."""
 

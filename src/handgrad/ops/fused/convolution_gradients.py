@@ -9,7 +9,7 @@ That of the images is a sum over the windows which a pixel lies in: every window
 
 import numpy as np
 
-from handgrad.ops.fused.native import Native, floats, helper, kernel, kernels, literally
+from handgrad.ops.fused.native import Native, floats, helper, kernel, kernel_maker, literally
 from handgrad.ops.fused.products import tile_width
 from handgrad.ops.fused.tile import WIDE, add_product, add_window_product, load_tile, scaled_sum, store_tile, zero_tile
 
@@ -35,7 +35,7 @@ def _gradient_tile(elements, taps, rows, vectors, x, x_steps, dy, dy_pixel, out,
     store_tile(tile, elements, vectors, out, dy_pixel, columns)
 
 
-@kernels
+@kernel_maker
 def weight_gradient(rows: int, taps: int) -> Native:
     """The kernel whose tiles have this many elements of each of so many rows of a window, itself called a tap."""
     elements = taps * rows
@@ -109,7 +109,7 @@ def _add_to_windows(rows, vectors, dy, dy_pixel, depth, weight, dx, dx_pixel, co
     store_tile(tile, rows, vectors, dx, dx_pixel, columns)
 
 
-@kernels
+@kernel_maker
 def images_gradient(rows: int) -> Native:
     """The kernel whose tiles have this many windows, a divisor of those in a row."""
 

@@ -118,8 +118,10 @@ class Native:
     @property
     def path(self) -> Path:
         """The file that its machine code is kept in."""
-        module, *rest = self.origin
-        return cache_folder() / ("-".join([module.rpartition(".")[2], *rest]) + ".o")
+        module, name, *numbers = self.origin
+        if self._function.__closure__ and not numbers:  # every version of it would have the same file
+            raise TypeError(f"{self.name} is made by a function, which must be decorated with @kernel_maker")
+        return cache_folder() / ("-".join([module.rpartition(".")[2], name, *numbers]) + ".o")
 
     @cached_property
     def address(self) -> int:
@@ -145,7 +147,7 @@ def kernel(function: Callable[..., None]) -> Native:
     return Native(function, SIGNATURE)
 
 
-def kernels(make: Callable[..., Native]) -> Callable[..., Native]:
+def kernel_maker(make: Callable[..., Native]) -> Callable[..., Native]:
     """Decorate a function of whole numbers that makes a kernel; for the same numbers it is made once."""
 
     @cache
