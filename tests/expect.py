@@ -7,7 +7,7 @@ import pytest
 from prepare import Values
 
 from handgrad.errors import ArgumentError
-from handgrad.inspection.gradcheck import relative_error
+from handgrad.inspection.slopes import relative_error
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from expect import rejected
 from prepare import CPU
 
 from handgrad.errors import ShapeError
-from handgrad.inspection.gradcheck import numerical_gradient, relative_error
+from handgrad.inspection.slopes import numerical_gradient, relative_error
 from handgrad.losses import NAMED, BinaryCrossEntropy, CrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
 
 SCORES = np.array([[0.5, -1.0, 2.0], [1.0, 0.0, -2.0]])

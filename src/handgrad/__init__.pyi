@@ -15,6 +15,7 @@ from .errors import (
     RunError,
     ShapeError,
 )
+from .inspection.gradcheck import GradientCheck, gradcheck
 from .layers import (
     GELU,
     AvgPool2d,
@@ -68,6 +69,7 @@ __all__ = [
     "Epoch",
     "Experiment",
     "Flatten",
+    "GradientCheck",
     "HandgradError",
     "History",
     "Layer",
@@ -99,6 +101,7 @@ __all__ = [
     "datasets",
     "errors",
     "evaluate",
+    "gradcheck",
     "initializers",
     "inspection",
     "layers",

@@ -11,13 +11,31 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+def example_after(mark: str) -> str:
+    """The Python code that follows a mark."""
+    return README.split(f"<!-- {mark} -->")[1].split("```python\n")[1].split("```")[0]
+
+
+def printed_by(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
 def test_the_example_runs_as_it_stands_and_learns() -> None:
-    example = README.split("<!-- example -->")[1].split("```python\n")[1].split("```")[0]
+    example = example_after("example")
     assert len(example.strip().splitlines()) <= 20
-    printed = subprocess.run([sys.executable, "-c", example], capture_output=True, text=True, check=True).stdout
+    printed = printed_by(example)
     accuracy = re.search(r"accuracy=([0-9.]+)", printed)
     assert accuracy is not None
     assert float(accuracy[1]) > 0.96
+
+
+def test_the_layer_of_ones_own_takes_fifteen_lines_and_is_right() -> None:
+    example = example_after("example: a layer of your own")
+    layer = example[example.index("class PReLU") : example.index("rng = ")]
+    assert len([line for line in layer.splitlines() if line.strip()]) <= 15
+    assert [line.split(": ")[1].split(";")[0] for line in printed_by(example).splitlines()] == ["right"] * 7
+    wrong = example.replace("np.where(x > 0, dy, self.slope * dy)", "dy")
+    assert "input (5, 4): WRONG" in printed_by(wrong)
 
 
 def test_the_gate_runs_the_readmes_own_test_command() -> None:

@@ -9,7 +9,7 @@ import pytest
 from cases import LAYER_CASES, LayerCase
 from prepare import Prepared, Values, has_kinks, prepare, prepare_above_a_layer
 
-from handgrad.inspection.gradcheck import numerical_gradient, relative_error
+from handgrad.inspection.slopes import numerical_gradient, relative_error
 
 
 def gradient_errors(run: Prepared) -> dict[str, float]:

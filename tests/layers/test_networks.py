@@ -5,7 +5,7 @@ import pytest
 from networks import NETWORKS, Network, started
 from prepare import CPU, Values, has_kinks
 
-from handgrad.inspection.gradcheck import numerical_gradient, relative_error
+from handgrad.inspection.slopes import numerical_gradient, relative_error
 from handgrad.layers import Gradients, Sequential
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handgrad.data import Dataset, Preprocessing, Splits, datasets, one_hot, write_idx
-from handgrad.inspection.gradcheck import numerical_gradient, relative_error
+from handgrad.inspection.slopes import numerical_gradient, relative_error
 from handgrad.layers import Layer, Linear, ParameterTree, ReLU, Sequential
 from handgrad.losses import CrossEntropy, Loss, SoftmaxCrossEntropy
 from handgrad.ops import for_device
