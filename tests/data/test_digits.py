@@ -203,3 +203,33 @@ def test_a_damaged_image_is_a_data_error_or_an_array(kind: str, data: st.DataObj
     content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
     with contextlib.suppress(DataError):
         assert read_image(io.BytesIO(content)).ndim == 2
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "1", "I;16", "LA"])
+def test_a_large_picture_is_made_smaller_and_looks_the_same(mode: str) -> None:
+    small = np.full((60, 90), 255, np.uint8)
+    small[10:50, 30:40] = 0
+    large = small.repeat(50, axis=0).repeat(50, axis=1)  # 13.5 million pixels
+    picture = Image.fromarray(large.astype(np.uint16) * 257) if mode == "I;16" else Image.fromarray(large).convert(mode)
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    read = read_image(file)
+    assert read.shape == (1500, 2250)
+    np.testing.assert_array_equal(as_mnist(read), as_mnist(small))
+
+
+def test_a_large_photo_is_decoded_at_a_part_of_its_size_and_turned_upright() -> None:
+    picture = Image.new("RGB", (8000, 6000), "white")  # 48 million pixels, as telephones take them
+    picture.paste("black", (3000, 1000, 3800, 5000))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter
+    file = io.BytesIO()
+    picture.save(file, "JPEG", exif=exif)
+    assert read_image(file).shape == (4000 // 2, 3000 // 2)
+
+
+def test_more_pixels_than_are_needed_for_anything_are_refused() -> None:
+    file = io.BytesIO()
+    Image.new("1", (6000, 5000)).save(file, "PNG")
+    with pytest.raises(DataError, match="the image has 30 million pixels, expected at most 24; scale it down"):
+        read_image(file)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 _MIN_CONTRAST = 16  # grey levels between paper and ink; less is paper grain
 _GRAIN = 8  # times the median deviation along the border, 5 standard deviations of normal noise, is still paper
+_MOST_PIXELS, _ENOUGH_PIXELS = 24_000_000, 4_000_000  # read at all, and kept: four bytes each, in several copies
+_ORIENTATION = 0x0112  # EXIF's tag
+_MEANS = ("L", "LA", "RGB", "RGBA", "CMYK")  # modes of which Pillow takes means
 _INK_LEVEL = 25  # above a tenth of the peak is ink when the box is drawn: JPEG leaves fainter rings around strokes
 
 
@@ -26,7 +29,7 @@ def read_image(source: str | Path | BinaryIO) -> NDArray[np.uint8]:
 
     Colours become luminance L = 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601), transparent pixels show white
     paper, 16-bit levels are divided by 257, and a photo is turned upright as its EXIF data says. Of an animation
-    the first frame is taken.
+    the first frame is taken. A picture of more than four million pixels is made smaller by a whole number.
 
     Args:
         source: a file in any format that Pillow reads, by path or open in binary mode.
@@ -35,8 +38,8 @@ def read_image(source: str | Path | BinaryIO) -> NDArray[np.uint8]:
         uint8 (H, W), 0 black to 255 white.
 
     Raises:
-        DataError: the file is missing, is not an image, is damaged, or has more pixels than Pillow's limit
-            (`PIL.Image.MAX_IMAGE_PIXELS`, about 89 million).
+        DataError: the file is missing, is not an image, is damaged, or has more than 24 million pixels (a JPEG, which
+            can be read at a part of its size, 89 million).
 
     Example:
         >>> import io
@@ -54,15 +57,42 @@ def read_image(source: str | Path | BinaryIO) -> NDArray[np.uint8]:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(source) as image:
-                return _grey_levels(ImageOps.exif_transpose(image))
+                return _grey_levels(ImageOps.exif_transpose(_reduced(image, name)))
     except FileNotFoundError as error:
         raise DataError(f"{name}: no such file, expected an image; check the path.") from error
     except UnidentifiedImageError as error:
         raise DataError(f"{name} is not an image that Pillow can read; save it as PNG or JPEG.") from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise DataError(f"{name} is too large: {error} Scale it down; 28×28 pixels are kept in the end.") from error
+    except DataError:
+        raise
     except Exception as error:  # damaged files make Pillow's decoders raise almost anything
         raise DataError(f"{name} cannot be decoded: {error}; save it again as PNG or JPEG.") from error
+
+
+def _reduced(image: "PillowImage", name: str) -> "PillowImage":
+    """The picture, smaller by a whole number if it has many pixels; without reading more of it than needs be."""
+    from PIL import Image
+
+    side = math.isqrt(_ENOUGH_PIXELS)
+    image.draft(image.mode, (side, side))  # JPEG decodes to a half, a quarter or an eighth where that is enough
+    pixels = image.width * image.height
+    if pixels > _MOST_PIXELS:
+        raise DataError(
+            f"{name} has {pixels / 1e6:.0f} million pixels, expected at most {_MOST_PIXELS / 1e6:.0f}; scale it down, "
+            "28×28 are kept in the end."
+        )
+    if pixels <= _ENOUGH_PIXELS:
+        return image
+    orientation, factor = image.getexif().get(_ORIENTATION), math.ceil(math.sqrt(pixels / _ENOUGH_PIXELS))
+    if image.mode.startswith("I"):  # of 16-bit levels Pillow has no means
+        smaller = image.resize((image.width // factor, image.height // factor), Image.Resampling.NEAREST)
+    else:
+        mode = image.mode if image.mode in _MEANS else "RGBA" if image.has_transparency_data else "RGB"
+        smaller = image.convert(mode).reduce(factor)
+    if orientation is not None:
+        smaller.getexif()[_ORIENTATION] = orientation
+    return smaller
 
 
 def _grey_levels(image: "PillowImage") -> NDArray[np.uint8]:
