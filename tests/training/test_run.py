@@ -120,3 +120,29 @@ def test_a_score_that_is_not_finite_comes_back_as_nan(experiment: Experiment, tm
     directory.write_json("history.json", History(epochs=[epoch]).to_dict())
     assert "Infinity" not in (tmp_path / "run" / "history.json").read_text()
     assert np.isnan(History.from_dict(directory.read_json("history.json")).epochs[0].scores["test"].loss)
+
+
+def test_weights_that_are_not_numbers_are_refused(run: RunDirectory) -> None:
+    import safetensors.numpy
+
+    weights = safetensors.numpy.load_file(run.path / "model.safetensors")
+    weights["0.bias"][1] = np.nan
+    run.write("model.safetensors", safetensors.numpy.save(weights))
+    with pytest.raises(RunError, match=r"0\.bias holds NaN or infinity"):
+        SavedRun.open(run.path)
+
+
+def test_a_damaged_history_is_refused(run: RunDirectory) -> None:
+    run.write_json("history.json", {"steps": {"nu": [1]}, "epochs": []})
+    with pytest.raises(RunError, match=r"history\.json is not the history of a run: TypeError"):
+        SavedRun.open(run.path).history()
+
+
+def test_memory_is_not_taken_for_a_model_that_the_file_does_not_hold(
+    run: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = run.read_json("run.json")
+    values["outputs"] = 10**12
+    run.write_json("run.json", values)
+    with pytest.raises(RunError, match=r"2\.weight has the shape"):
+        SavedRun.open(run.path)

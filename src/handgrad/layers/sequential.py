@@ -1,6 +1,7 @@
 """Layers made of layers."""
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 from handgrad.errors import ArgumentError, ShapeError
@@ -89,6 +90,19 @@ class Sequential(Layer):
     def example(cls) -> tuple[Layer, Shape]:
         """Two linear layers."""
         return cls(Linear(3, 2), Linear(2, 2)), (2, 3)
+
+
+def stages(model: Layer, prefix: str = "") -> Iterator[tuple[str, Layer]]:
+    """The layers that run one after another, with their dotted names; a Sequential inside one is opened.
+
+    >>> [name for name, layer in stages(Sequential(Linear(2, 3), Sequential(Linear(3, 3), Flatten())))]
+    ['0', '1.0', '1.1']
+    """
+    if not isinstance(model, Sequential):
+        yield prefix, model
+        return
+    for name, layer in model.sublayers().items():
+        yield from stages(layer, f"{prefix}.{name}".lstrip("."))
 
 
 class Residual(Layer):

@@ -159,18 +159,31 @@ class SavedRun:
             recipe = Recipe.from_dict(values["recipe"])
             shape = tuple(values["input_shape"])
             model = build_model(recipe.model, shape, values["outputs"])
+            weights = _read_weights(path / "model.safetensors")
+            _check_weights(model, weights)  # before memory is taken for a model that the file does not hold
             model.initialize(np.random.default_rng(0), ops=ops)
-            model.parameters.load_state_dict(_read_weights(path / "model.safetensors"))
+            model.parameters.load_state_dict(weights)
             preprocessing = Preprocessing.from_dict(values["preprocessing"])
             loss = construct(losses.NAMED, recipe.loss, "loss")
             raw_shape = tuple(values["raw_shape"])
+            if preprocessing.output_shape(raw_shape) != shape:
+                raise RunError(f"raw_shape {raw_shape} does not become input_shape {shape} by the preprocessing")
             return cls(directory, recipe, preprocessing, raw_shape, shape, model, loss, values["classes"])
         except (KeyError, TypeError, AttributeError, HandgradError) as error:
             raise RunError(f"{path} is not a complete run: {error}") from error
 
     def history(self) -> History:
-        """Every step and epoch of the run."""
-        return History.from_dict(self.directory.read_json("history.json"))
+        """Every step and epoch of the run.
+
+        Raises:
+            RunError: history.json is missing or damaged.
+        """
+        values = self.directory.read_json("history.json")
+        try:
+            return History.from_dict(values)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            path = self.directory.path / "history.json"
+            raise RunError(f"{path} is not the history of a run: {type(error).__name__}, {error}.") from error
 
     def probabilities(self, inputs: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
         """Outputs for raw inputs, (N, …) → (N, C): probabilities for a classifier, else the outputs themselves."""
@@ -247,6 +260,18 @@ def environment() -> dict[str, Any]:
         "blas": f"{blas.get('name')} {blas.get('version')}",
         "system": f"{platform.system()} {platform.machine()}",
     }
+
+
+def _check_weights(model: Layer, weights: Mapping[str, "np.ndarray[Any, Any]"]) -> None:
+    """Refuse weights of another network, and such as nothing can be computed with."""
+    expected = {name: tuple(slot.spec.shape) for name, slot in model.slots().items()}
+    found = {name: tuple(array.shape) for name, array in weights.items()}
+    if found != expected:
+        name = next(name for name in [*expected, *found] if expected.get(name) != found.get(name))
+        raise RunError(f"{name} has the shape {found.get(name)} in model.safetensors, expected {expected.get(name)}.")
+    for name, array in weights.items():
+        if not np.all(np.isfinite(array)):
+            raise RunError(f"{name} holds NaN or infinity in model.safetensors: training diverged, or it is damaged.")
 
 
 def _read_weights(path: Path) -> dict[str, "np.ndarray[Any, Any]"]:

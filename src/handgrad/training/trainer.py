@@ -16,6 +16,7 @@ from handgrad.schedules import ConstantSchedule, Schedule
 from handgrad.training.batches import Examples
 from handgrad.training.evaluation import evaluate
 from handgrad.training.history import Epoch, History, Scores, Step
+from handgrad.training.non_finite import origin_of_non_finite
 
 
 class TrainingError(HandgradError):
@@ -89,6 +90,7 @@ class Trainer:
         self._stop_requested = False
         self._check()
         parameters = model.parameters
+        self._has_buffers = parameters.buffers.shape[0] > 0
         self._examples = Examples(train, parameters.dtype)
         state = (parameters.vector, parameters.buffers, self.gradients.vector, *self.state.slots.values())
         self._compiled_step = parameters.ops.compile(self._step, (*state, *self._examples.state))
@@ -167,15 +169,25 @@ class Trainer:
         """One step on a batch: the loss, the gradient's norm, the learning rate."""
         step = self.state.step + 1
         rate = float(self.optimizer.learning_rate * self.schedule(self.state.step))
+        buffers = self.model.parameters.buffers
+        averages = self.model.parameters.ops.affine(buffers, 1.0, 0.0) if self._has_buffers else None  # a copy
         try:
             loss, norm = self._compiled_step(rate, step, targets, *given)
         except NonFiniteError as error:
+            if averages is not None:
+                buffers[...] = averages  # forward had moved them already
+            where = self._origin(given, targets, rate)
             raise TrainingError(
-                f"The {error.what} became {error.value} at step {step}; the parameters are those before it. "
-                "Lower the learning rate, clip the gradient, or check that the inputs are scaled."
+                f"The {error.what} became {error.value} at step {step}. {where} The parameters are those before it."
             ) from error
         self.state.step = step
         return float(loss), float(norm), rate
+
+    def _origin(self, given: Sequence[Array], targets: Array, rate: float) -> str:
+        """Where in the step it began, and why."""
+        inputs = self._examples.inputs(*given, ops=self.model.parameters.ops)
+        general = "Lower the learning rate, clip the gradient, or check that the inputs are scaled."
+        return origin_of_non_finite(self.model, self.loss, inputs, targets, rate) or general
 
     def _step(self, rate: float, step: int, targets: Array, *given: Array, ops: Ops) -> tuple[Array, Array]:
         """Forward, loss, backward and update; the loss and the gradient's norm."""
