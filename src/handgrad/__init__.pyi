@@ -15,6 +15,7 @@ from .errors import (
     RunError,
     ShapeError,
 )
+from .inspection.doctor import Finding, doctor
 from .inspection.gradcheck import GradientCheck, gradcheck
 from .layers import (
     GELU,
@@ -68,6 +69,7 @@ __all__ = [
     "Dropout",
     "Epoch",
     "Experiment",
+    "Finding",
     "Flatten",
     "GradientCheck",
     "HandgradError",
@@ -99,6 +101,7 @@ __all__ = [
     "compile",
     "data",
     "datasets",
+    "doctor",
     "errors",
     "evaluate",
     "gradcheck",

@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -66,6 +66,37 @@ def curves(history: History) -> Figure:
     if names:
         _finish(panels[1], "accuracy")
         panels[1].yaxis.set_major_formatter(PercentFormatter(1.0))
+    return figure
+
+
+def learning_rates(losses: Mapping[float, float], chosen: float, first: float) -> Figure:
+    """The loss that short trainings reach, over their learning rates.
+
+    Args:
+        losses: by learning rate; one that broke down is infinite.
+        chosen: the learning rate that is set.
+        first: the loss before training.
+    """
+    figure = Figure(figsize=(5.2, 3.8), layout="constrained")
+    axis = figure.subplots()
+    highest = 1.15 * max(first, *(loss for loss in losses.values() if math.isfinite(loss)))
+    shown = {rate: min(loss, highest) for rate, loss in sorted(losses.items())}
+    axis.axhline(first, color=_GREY, linestyle=":", label="before training")
+    axis.plot(list(shown), list(shown.values()), color=_COLOURS["train"], marker="o", label="after a short training")
+    axis.plot(
+        chosen, shown[chosen], color=_COLOURS["test"], marker="o", markersize=10, linestyle="", label="as it is set"
+    )
+    for rate, loss in losses.items():
+        if loss > highest:
+            axis.annotate(
+                "off the scale", (rate, highest), (0, -12), textcoords="offset points", ha="center", fontsize=8
+            )
+    axis.set_xscale("log")
+    axis.set_ylim(0, 1.05 * highest)
+    axis.set_xlabel("learning rate")
+    axis.set_ylabel("mean loss")
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.legend(frameon=False)
     return figure
 
 
