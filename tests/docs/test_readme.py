@@ -1,5 +1,6 @@
 """The README's promises: its example runs and learns, its commands are what the gate runs, its links lead somewhere."""
 
+import json
 import re
 import subprocess
 import sys
@@ -42,6 +43,13 @@ def test_the_gate_runs_the_readmes_own_test_command() -> None:
     gate = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert 'python -m pip install -e ".[test]" && python -m pytest\n' in README
     assert 'python -m pip install -e ".[test]" && python -m pytest\n' in gate
+
+
+def test_what_it_says_of_the_default_recipe_was_measured() -> None:
+    runs = [run["ours"] for run in json.loads((ROOT / "docs" / "benchmarks.json").read_text())["default"]["runs"]]
+    accuracy, seconds = sum(run["accuracy"] for run in runs) / len(runs), [run["seconds"] for run in runs]
+    words = f"{100 * accuracy:.2f} % on the test images, the mean of {len(runs)} seeds, after {min(seconds):.1f} to "
+    assert f"{words}{max(seconds):.1f} s" in " ".join(README.split())
 
 
 def test_every_link_leads_somewhere() -> None:

@@ -1,0 +1,222 @@
+"""Everything of handgrad that reads what it did not write: how it is called, and healthy inputs to damage."""
+
+import gzip
+import io
+import json
+import struct
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from handgrad import losses, optimizers
+from handgrad.cli.train import _assignment
+from handgrad.data import read_idx, write_idx
+from handgrad.data.datasets import load
+from handgrad.data.digits import as_mnist, read_image
+from handgrad.training.construct import construct
+from handgrad.training.experiment import build_model, build_schedule
+from handgrad.training.recipe import Recipe, recipe_names
+from handgrad.training.run import SavedRun
+
+
+@dataclass(frozen=True)
+class Parser:
+    """One of them.
+
+    Args:
+        name: for people.
+        parse: reads bytes, and returns or raises.
+        seeds: healthy inputs.
+        wrap: what is done to damaged bytes so that the damage gets past a checksum.
+    """
+
+    name: str
+    parse: Callable[[bytes], object]
+    seeds: Callable[[], list[bytes]]
+    wrap: Callable[[bytes], bytes] = bytes
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@cache
+def folder() -> Path:
+    """Where damaged files are put."""
+    return Path(mkdtemp(prefix="handgrad-fuzz-"))
+
+
+def from_file(name: str, read: Callable[[Path], object]) -> Callable[[bytes], object]:
+    """A parser of bytes, of one that takes a path."""
+
+    def parse(content: bytes) -> object:
+        path = folder() / name
+        path.write_bytes(content)
+        return read(path)
+
+    return parse
+
+
+# -- data ----------------------------------------------------------------------------------------------
+
+
+def idx_files() -> list[bytes]:
+    arrays: list[np.ndarray[Any, Any]] = [
+        np.arange(24, dtype=np.uint8).reshape(2, 3, 4),
+        np.arange(5, dtype=np.int16),
+        np.ones((2, 2), np.float64),
+    ]
+    path = folder() / "seed.idx"
+    files = []
+    for array in arrays:
+        write_idx(path, array)
+        files.append(path.read_bytes())
+    return files
+
+
+def read_folder(content: bytes) -> object:
+    """A directory of MNIST's four files, one of them damaged."""
+    directory = folder() / "data"
+    directory.mkdir(exist_ok=True)
+    images, labels = np.zeros((2, 3, 4), np.uint8), np.array([0, 1], np.uint8)
+    for part in ("train", "t10k"):
+        write_idx(directory / f"{part}-images-idx3-ubyte", images)
+        write_idx(directory / f"{part}-labels-idx1-ubyte", labels)
+    (directory / "train-images-idx3-ubyte").write_bytes(content)
+    return load(str(directory))
+
+
+# -- pictures ------------------------------------------------------------------------------------------
+
+
+def pictures() -> list[bytes]:
+    """A small digit in several formats and modes."""
+    grey = Image.new("L", (24, 20), 255)
+    grey.paste(0, (9, 4, 13, 16))
+    seeds = []
+    for kind, mode in [
+        ("PNG", "L"), ("PNG", "RGBA"), ("PNG", "P"), ("PNG", "I;16"), ("JPEG", "L"), ("JPEG", "RGB"), ("GIF", "L"),
+        ("BMP", "RGB"), ("TIFF", "L"), ("WEBP", "RGB"), ("PPM", "L"), ("ICO", "RGBA"), ("TGA", "RGB"), ("PCX", "L"),
+    ]:  # fmt: skip
+        file = io.BytesIO()
+        picture = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257) if mode == "I;16" else grey.convert(mode)
+        picture.save(file, kind)
+        seeds.append(file.getvalue())
+    return seeds
+
+
+def png_files() -> list[bytes]:
+    return [seed for seed in pictures() if seed.startswith(b"\x89PNG")]
+
+
+def with_checksums(content: bytes) -> bytes:
+    """A PNG whose chunks have right checksums, so that damage inside them is looked at."""
+    repaired, rest = content[:8], content[8:]
+    while len(rest) >= 12:
+        length = struct.unpack(">I", rest[:4])[0]
+        if length > len(rest) - 12:
+            break
+        chunk = rest[4 : 8 + length]
+        repaired += rest[: 8 + length] + struct.pack(">I", zlib.crc32(chunk))
+        rest = rest[12 + length :]
+    return repaired + rest
+
+
+# -- recipes -------------------------------------------------------------------------------------------
+
+
+def recipe_files() -> list[bytes]:
+    folder_of_recipes = Path(build_model.__code__.co_filename).parent / "recipes"
+    return [(folder_of_recipes / f"{name}.toml").read_bytes() for name in recipe_names()]
+
+
+def read_recipe(path: Path) -> object:
+    """Everything up to the first array: the file, the layers, the loss, the optimizer, the schedule."""
+    return built(Recipe.load(str(path)))
+
+
+def built(recipe: Recipe) -> object:
+    """What a recipe describes."""
+    shape = (1, 28, 28) if recipe.data.layout == "image" or recipe.model.features else (784,)
+    return (
+        build_model(recipe.model, shape, 10),
+        construct(losses.NAMED, recipe.loss, "loss"),
+        construct(optimizers.NAMED, recipe.optimizer, "optimizer"),
+        build_schedule(recipe.schedule, 100, recipe.train.epochs),
+    )
+
+
+def changes() -> list[bytes]:
+    """Values behind --set."""
+    return [
+        b"train.epochs=3", b"optimizer.learning_rate = 0.1", b"model.hidden=[3, 4]", b'model.activation="Tanh"',
+        b"augment.rotation=10.5", b"train.keep_best=true", b"schedule.name=cosine", b"data.normalize=unit",
+        b'model.features=[{name="Conv2d",out_channels=3,kernel_size=3},{name="Flatten"}]',
+    ]  # fmt: skip
+
+
+def change(content: bytes) -> object:
+    place, value = _assignment(content.decode(errors="replace"))
+    return built(Recipe.load("mlp").override({place: value}))
+
+
+# -- runs ----------------------------------------------------------------------------------------------
+
+
+@cache
+def run_files() -> dict[str, bytes]:
+    """The files of a small run."""
+    from handgrad.ops import limit_threads
+    from handgrad.training.experiment import Experiment
+    from handgrad.training.run import RunDirectory
+
+    recipe = Recipe.load("points").override({"train.epochs": 2, "model.hidden": (3,)})
+    with limit_threads(1, "cpu"):
+        experiment = Experiment.prepare(recipe)
+        list(experiment.trainer.run(2))
+    RunDirectory.create(folder() / "run").save(experiment, 1)
+    return {path.name: path.read_bytes() for path in (folder() / "run").iterdir()}
+
+
+def opened(name: str) -> Callable[[bytes], object]:
+    """Opens the run with one of its files damaged."""
+
+    def parse(content: bytes) -> object:
+        for other, healthy in run_files().items():
+            (folder() / "run" / other).write_bytes(content if other == name else healthy)
+        run = SavedRun.open(folder() / "run")
+        return run.probabilities(np.zeros((1, *run.raw_shape), np.float32)), run.history()
+
+    return parse
+
+
+def run_file(name: str) -> Callable[[], list[bytes]]:
+    return lambda: [run_files()[name]]
+
+
+def compact_json(name: str) -> Callable[[], list[bytes]]:
+    """As it is, and without the white space, so that damage meets more of what matters."""
+    return lambda: [run_files()[name], json.dumps(json.loads(run_files()[name]), separators=(",", ":")).encode()]
+
+
+PARSERS = [
+    Parser("IDX", from_file("x.idx", read_idx), idx_files),
+    Parser("IDX, gzipped", from_file("x.gz", read_idx), lambda: [gzip.compress(seed) for seed in idx_files()]),
+    Parser("IDX, inside gzip", from_file("y.gz", read_idx), idx_files, lambda content: gzip.compress(content, 1)),
+    Parser("directory of data", read_folder, lambda: [idx_files()[0]]),
+    Parser("picture", from_file("x.png", lambda path: as_mnist(read_image(path))), pictures),
+    Parser(
+        "PNG, inside its checksums", from_file("y.png", lambda p: as_mnist(read_image(p))), png_files, with_checksums
+    ),
+    Parser("recipe", from_file("x.toml", read_recipe), recipe_files),
+    Parser("--set", change, changes),
+    Parser("run.json", opened("run.json"), compact_json("run.json")),
+    Parser("model.safetensors", opened("model.safetensors"), run_file("model.safetensors")),
+    Parser("history.json", opened("history.json"), compact_json("history.json")),
+]
