@@ -172,3 +172,20 @@ def test_a_first_layer_that_does_not_see_the_image_is_not_drawn_as_one(tiny: Pat
     experiment = Experiment.prepare(Recipe.load("mlp").override(changes))
     list(experiment.trainer.run(1))
     assert "weights" not in dict(draw(experiment))
+
+
+def test_learning_rates_are_drawn_with_the_chosen_one_and_those_that_broke_down() -> None:
+    losses = {0.01: 2.2, 0.1: 0.7, 1.0: 1.1, 10.0: np.inf}
+    figure = plots.learning_rates(losses, 0.1, first=2.4)
+    axis = figure.axes[0]
+    assert (axis.get_xscale(), axis.get_yscale()) == ("log", "linear")
+    _, line, chosen = axis.get_lines()
+    assert np.allclose(line.get_xydata(), [[0.01, 2.2], [0.1, 0.7], [1, 1.1], [10, 1.15 * 2.4]])
+    assert np.allclose(chosen.get_xydata(), [[0.1, 0.7]])
+    assert labels_of(figure) == ["broke down"]
+    assert axis.get_ylim()[1] > 1.15 * 2.4
+
+
+def test_losses_far_apart_have_a_logarithmic_axis() -> None:
+    axis = plots.learning_rates({0.1: 2.0, 1.0: 0.02}, 0.1, first=9000.0).axes[0]
+    assert axis.get_yscale() == "log"

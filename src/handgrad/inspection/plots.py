@@ -20,6 +20,8 @@ Images: TypeAlias = np.ndarray[Any, Any]
 _COLOURS = {"train": "#0072B2", "validation": "#E69F00", "test": "#D55E00"}
 _GREY = "#666666"
 _DPI = 130
+#: Losses that differ by more than this factor are drawn on a logarithmic axis.
+_STEEP = 30
 
 
 def save(figure: Figure) -> bytes:
@@ -79,7 +81,9 @@ def learning_rates(losses: Mapping[float, float], chosen: float, first: float) -
     """
     figure = Figure(figsize=(5.2, 3.8), layout="constrained")
     axis = figure.subplots()
-    highest = 1.15 * max(first, *(loss for loss in losses.values() if math.isfinite(loss)))
+    finite = [first, *(loss for loss in losses.values() if math.isfinite(loss))]
+    steep = max(finite) > _STEEP * min(finite) > 0
+    highest = (3 if steep else 1.15) * max(finite)
     shown = {rate: min(loss, highest) for rate, loss in sorted(losses.items())}
     axis.axhline(first, color=_GREY, linestyle=":", label="before training")
     axis.plot(list(shown), list(shown.values()), color=_COLOURS["train"], marker="o", label="after a short training")
@@ -88,11 +92,10 @@ def learning_rates(losses: Mapping[float, float], chosen: float, first: float) -
     )
     for rate, loss in losses.items():
         if loss > highest:
-            axis.annotate(
-                "off the scale", (rate, highest), (0, -12), textcoords="offset points", ha="center", fontsize=8
-            )
+            axis.annotate("broke down", (rate, highest), (-8, -3), textcoords="offset points", ha="right", fontsize=8)
     axis.set_xscale("log")
-    axis.set_ylim(0, 1.05 * highest)
+    axis.set_yscale("log" if steep else "linear")
+    axis.set_ylim(None if steep else 0, (1.5 if steep else 1.05) * highest)
     axis.set_xlabel("learning rate")
     axis.set_ylabel("mean loss")
     axis.spines[["top", "right"]].set_visible(False)
