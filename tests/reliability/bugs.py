@@ -99,7 +99,7 @@ BUGS = [
         "return ops.conv2d_dx(dy, self.weight, tuple(x.shape), self.stride[::-1], self.padding)",
     ),
     Bug(
-        "convolution: border kept in the gradient",
+        "convolution: border not of zeros",
         OPS,
         "        padded += value\n        _without_padding(padded, padding)[...] = x\n",
         "        padded += value + 1e-3\n        _without_padding(padded, padding)[...] = x\n",
