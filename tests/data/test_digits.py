@@ -233,3 +233,26 @@ def test_more_pixels_than_are_needed_for_anything_are_refused() -> None:
     Image.new("1", (6000, 5000)).save(file, "PNG")
     with pytest.raises(DataError, match="the image has 30 million pixels, expected at most 24; scale it down"):
         read_image(file)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+@pytest.mark.parametrize("kind", ["TIFF", "PNG", "JPEG"])
+def test_a_large_picture_is_turned_upright_as_a_small_one_is(kind: str, orientation: int) -> None:
+    read = []
+    for scale in (1, 8):
+        picture = Image.new("L", (360 * scale, 260 * scale), 255)
+        picture.paste(0, (20 * scale, 10 * scale, 60 * scale, 200 * scale))
+        exif, file = Image.Exif(), io.BytesIO()
+        exif[0x0112] = orientation
+        picture.save(file, kind, exif=exif)
+        read.append(read_image(file))
+    small, large = read
+    assert large.shape == tuple(4 * size for size in small.shape)  # 6 million pixels, halved
+    np.testing.assert_array_equal(large[2::4, 2::4] > 128, small > 128)
+
+
+def test_large_pixels_without_a_white_are_refused_as_small_ones_are() -> None:
+    file = io.BytesIO()
+    Image.new("F", (3000, 2000)).save(file, "TIFF")
+    with pytest.raises(DataError, match="do not say which value is white"):
+        read_image(file)

@@ -123,7 +123,6 @@ def spoilt_at_one_place(dx: Any, grads: Any) -> Any:
         (transposed, "weight", "it is transposed"),
         (forgotten, "bias", "backward writes nothing there, or NaN"),
         (spoilt_at_one_place, "input", "1 of 12 elements are far off"),
-        (lambda dx, grads: 1.00001 * dx, "input", "it is 1 times the slope"),
     ],
 )
 def test_a_mistake_is_found_where_it_is_and_nowhere_else(mistake: Any, name: str, hint: str) -> None:
@@ -132,6 +131,12 @@ def test_a_mistake_is_found_where_it_is_and_nowhere_else(mistake: Any, name: str
     (wrong,) = [tensor for tensor in check.tensors if not tensor.passed]
     assert (wrong.name, wrong.hint[: len(hint)]) == (name, hint)
     assert f"{name} {wrong.shape}: WRONG: {hint}" in str(check)
+
+
+def test_a_small_mistake_is_wrong_without_a_hint() -> None:
+    wrong = of_layer(Slanted(lambda dx, grads: 1.00001 * dx), rng().normal(size=(4, 3))).tensors[0]
+    assert (wrong.passed, wrong.hint) == (False, "")
+    assert "(4, 3): WRONG; largest relative error 1.0e-05" in str(wrong)
 
 
 def test_it_names_the_worst_element_with_both_its_numbers() -> None:

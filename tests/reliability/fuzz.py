@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -74,8 +73,12 @@ def in_a_process(name: str, count: int, seed: int, limit: float = 3600) -> Outco
 
 
 def _peak() -> float:
-    """Megabytes of memory that this process has had at most."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """Megabytes of memory that this process has had at most; 0 on Windows, which does not say."""
+    if sys.platform == "win32":
+        return 0.0
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def main() -> None:

@@ -29,13 +29,13 @@ def command(
 
     Ends with exit code 1 if anything is.
     """
-    from handgrad.inspection.doctor import CHECKS
+    from handgrad.inspection.doctor import CHECKS, examine
     from handgrad.ops import limit_threads
 
     console, started = output_console(as_json=as_json), time.perf_counter()
     with limit_threads(threads, "cpu"), console.status("Looking at the data, the network and a few short trainings …"):
         recipe, patient = _admit(subject)
-        findings = [finding for check in CHECKS for finding in check(patient)]
+        findings = examine(patient)
         if plot is not None:
             _draw(patient, plot)
     _print(console, recipe, findings, f"{len(CHECKS)} checks in {seconds(time.perf_counter() - started)}")
@@ -61,11 +61,10 @@ def _admit(subject: str) -> "tuple[Recipe, Patient]":
 
 def _draw(patient: "Patient", path: Path) -> None:
     from handgrad.files import write_atomically
-    from handgrad.inspection.doctor.training import losses_by_rate
     from handgrad.inspection.plots import learning_rates, save
 
     rate = patient.trainer.optimizer.learning_rate
-    losses = {factor * rate: loss for factor, loss in losses_by_rate(patient).items()}
+    losses = {factor * rate: loss for factor, loss in patient.losses_by_rate.items()}
     write_atomically(path, save(learning_rates(losses, rate, patient.first_loss)))
 
 

@@ -74,6 +74,8 @@ def _reduced(image: "PillowImage", name: str) -> "PillowImage":
     """The picture, smaller by a whole number if it has many pixels; without reading more of it than needs be."""
     from PIL import Image
 
+    if image.mode == "F":
+        raise ValueError("floating-point pixels do not say which value is white")
     side = math.isqrt(_ENOUGH_PIXELS)
     image.draft(image.mode, (side, side))  # JPEG decodes to a half, a quarter or an eighth where that is enough
     pixels = image.width * image.height
@@ -84,9 +86,11 @@ def _reduced(image: "PillowImage", name: str) -> "PillowImage":
         )
     if pixels <= _ENOUGH_PIXELS:
         return image
+    image.load()  # which turns a TIFF upright, and takes the tag away
     orientation, factor = image.getexif().get(_ORIENTATION), math.ceil(math.sqrt(pixels / _ENOUGH_PIXELS))
     if image.mode.startswith("I"):  # of 16-bit levels Pillow has no means
-        smaller = image.resize((image.width // factor, image.height // factor), Image.Resampling.NEAREST)
+        size = max(1, image.width // factor), max(1, image.height // factor)
+        smaller = image.resize(size, Image.Resampling.NEAREST)
     else:
         mode = image.mode if image.mode in _MEANS else "RGBA" if image.has_transparency_data else "RGB"
         smaller = image.convert(mode).reduce(factor)
@@ -98,8 +102,6 @@ def _reduced(image: "PillowImage", name: str) -> "PillowImage":
 def _grey_levels(image: "PillowImage") -> NDArray[np.uint8]:
     from PIL import Image
 
-    if image.mode == "F":
-        raise ValueError("floating-point pixels do not say which value is white")
     if image.mode.startswith("I"):  # Pillow would clip 16-bit levels at 255 instead of scaling them
         levels: NDArray[np.uint8] = (np.clip(np.asarray(image), 0, 65535) // 257).astype(np.uint8)
         return levels

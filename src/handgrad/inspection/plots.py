@@ -81,7 +81,7 @@ def learning_rates(losses: Mapping[float, float], chosen: float, first: float) -
     """
     figure = Figure(figsize=(5.2, 3.8), layout="constrained")
     axis = figure.subplots()
-    finite = [first, *(loss for loss in losses.values() if math.isfinite(loss))]
+    finite = [loss for loss in (first, *losses.values()) if math.isfinite(loss)] or [1.0]
     steep = max(finite) > _STEEP * min(finite) > 0
     highest = (3 if steep else 1.15) * max(finite)
     shown = {rate: min(loss, highest) for rate, loss in sorted(losses.items())}

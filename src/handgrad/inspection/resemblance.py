@@ -26,6 +26,8 @@ def resemblance(analytic: Values, numeric: Values, places: NDArray[np.int64], sh
     >>> resemblance(slopes / 5, slopes, np.arange(4), (4,))
     'it is 0.2 times the slope everywhere: a factor is missing or one too many'
     """
+    if _alike(analytic, numeric):
+        return ""
     if np.isnan(analytic).all():
         return "backward writes nothing there, or NaN"
     if not np.isfinite(analytic).all():

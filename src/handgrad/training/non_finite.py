@@ -50,7 +50,7 @@ def _places(model: Layer, loss: Loss, x: Array, targets: Any, rate: float) -> It
         yield f"The batch itself holds {found}, the first in example {example}. Check the data."
     for name in parameters.names:
         if found := _broken(parameters.views[name], ops):
-            yield f"The parameter {name} holds {found}, since the update before. {_advice(rate)}"
+            yield f"The parameter {name} holds {found}: by the update before, or by whoever set it. {_advice(rate)}"
     caches = []
     for name, layer in stages(model):
         y, cache = layer.forward(x, ops=ops, training=True, rng=np.random.default_rng(0))

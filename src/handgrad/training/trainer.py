@@ -90,7 +90,7 @@ class Trainer:
         self._stop_requested = False
         self._check()
         parameters = model.parameters
-        self._has_buffers = parameters.buffers.shape[0] > 0
+        self._averages = parameters.ops.affine(parameters.buffers, 1.0, 0.0)  # a copy, renewed before every step
         self._examples = Examples(train, parameters.dtype)
         state = (parameters.vector, parameters.buffers, self.gradients.vector, *self.state.slots.values())
         self._compiled_step = parameters.ops.compile(self._step, (*state, *self._examples.state))
@@ -170,12 +170,11 @@ class Trainer:
         step = self.state.step + 1
         rate = float(self.optimizer.learning_rate * self.schedule(self.state.step))
         buffers = self.model.parameters.buffers
-        averages = self.model.parameters.ops.affine(buffers, 1.0, 0.0) if self._has_buffers else None  # a copy
+        self._averages[...] = buffers
         try:
             loss, norm = self._compiled_step(rate, step, targets, *given)
         except NonFiniteError as error:
-            if averages is not None:
-                buffers[...] = averages  # forward had moved them already
+            buffers[...] = self._averages  # forward had moved them already
             where = self._origin(given, targets, rate)
             raise TrainingError(
                 f"The {error.what} became {error.value} at step {step}. {where} The parameters are those before it."

@@ -42,8 +42,17 @@ def doctor(
     >>> doctor(trainer)[0].name
     'Inputs not scaled'
     """
-    patient = Patient(trainer, test, trained, history, epochs)
-    return [finding for check in CHECKS for finding in check(patient)]
+    return examine(Patient(trainer, test, trained, history, epochs))
 
 
-__all__ = ["CHECKS", "Finding", "Patient", "doctor"]
+def examine(patient: Patient) -> list[Finding]:
+    """What `doctor` does, with a patient that has been made already."""
+    findings: list[Finding] = []
+    for check in CHECKS:
+        findings += check(patient)
+        if findings and check in (*data.FATAL, *training.FATAL):
+            break
+    return findings
+
+
+__all__ = ["CHECKS", "Finding", "Patient", "doctor", "examine"]

@@ -11,7 +11,35 @@ from handgrad.inspection.doctor.patient import Patient
 _LARGEST_INPUTS, _SMALLEST_INPUTS = 10.0, 0.01
 _MANY_CONSTANT = 0.5
 _MOST_UNEQUAL = 10.0
-_EXAMPLES = 2000
+_EXAMPLES, _TOY = 2000, 50
+
+
+def not_finite(patient: Patient) -> Iterator[Finding]:
+    """NaN or infinity in the training data."""
+    for what, array in (("inputs", patient.train.inputs), ("targets", patient.train.labels)):
+        wrong = ~np.isfinite(array).reshape(len(array), -1).all(axis=1)  # (N, …) → (N,)
+        if not wrong.any():
+            continue
+        yield Finding(
+            "Data not finite",
+            f"The {what} of {wrong.sum():,} of {len(wrong):,} training examples hold NaN or infinity, the first being "
+            f"example {wrong.argmax()}.",
+            "One of them in a batch makes the loss NaN, and training stops.",
+            "Leave these examples out, or fill in what is missing.",
+        )
+
+
+def labels_without_an_output(patient: Patient) -> Iterator[Finding]:
+    """Labels that no output stands for."""
+    outputs, largest = patient.output_count, int(patient.train.labels.max())
+    if patient.train.classes is None or patient.trainer.train.one_hot or largest < outputs:
+        return
+    yield Finding(
+        "Labels do not fit the outputs",
+        f"The network has {outputs} outputs, for the labels 0 to {outputs - 1}, and the largest label is {largest}.",
+        "The loss has no output to compare such a label with, and training stops.",
+        "Count the classes from 0, or give the network as many outputs as there are classes.",
+    )
 
 
 def unscaled_inputs(patient: Patient) -> Iterator[Finding]:
@@ -46,7 +74,7 @@ def constant_inputs(patient: Patient) -> Iterator[Finding]:
 
 def labels_that_do_not_occur(patient: Patient) -> Iterator[Finding]:
     """Outputs that no label ever asks for."""
-    classes, outputs = patient.train.classes, patient.outputs.shape[1]
+    classes, outputs = patient.train.classes, patient.output_count
     if classes is None:
         return
     found = np.unique(patient.train.labels)
@@ -84,10 +112,12 @@ def unequal_classes(patient: Patient) -> Iterator[Finding]:
 def test_in_training(patient: Patient) -> Iterator[Finding]:
     """Test examples that are training examples too."""
     test, train = patient.test, patient.train
-    if test is None or test.inputs.shape[1:] != train.inputs.shape[1:] or np.array_equal(test.inputs, train.inputs):
-        return  # a toy problem, whose few examples are all there is
+    if test is None or test.inputs.shape[1:] != train.inputs.shape[1:]:
+        return
+    if len(train) <= _TOY and np.array_equal(test.inputs, train.inputs):
+        return  # these few examples are all there is
     known = {row.tobytes() for row in np.ascontiguousarray(train.inputs)}
-    shared = sum(row.tobytes() in known for row in np.ascontiguousarray(test.inputs))
+    shared = sum(row.tobytes() in known for row in np.ascontiguousarray(test.inputs, train.inputs.dtype))
     if not shared:
         return
     yield Finding(
@@ -98,4 +128,6 @@ def test_in_training(patient: Patient) -> Iterator[Finding]:
     )
 
 
-CHECKS = (unscaled_inputs, constant_inputs, labels_that_do_not_occur, unequal_classes, test_in_training)
+#: What stops a training before it begins, and any further look.
+FATAL = (not_finite, labels_without_an_output)
+CHECKS = (*FATAL, unscaled_inputs, constant_inputs, labels_that_do_not_occur, unequal_classes, test_in_training)

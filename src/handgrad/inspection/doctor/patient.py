@@ -21,6 +21,8 @@ from handgrad.training.trainer import Trainer, TrainingError
 _LOOKED_AT, _TRAINED_ON = 256, 4000
 #: A full batch of 60,000 would make a few steps take minutes.
 _LARGEST_BATCH = 256
+#: Learning rates that are tried, as multiples of the one that is set.
+FACTORS = (0.01, 0.1, 1.0, 10.0, 100.0)
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,19 @@ class Patient:
         return self.trainer.loss
 
     @cached_property
+    def examples(self) -> Dataset:
+        """Some training examples, drawn at random: data often lies sorted by class."""
+        return self.train[np.random.default_rng(1).permutation(len(self.train))[:_TRAINED_ON]]
+
+    @cached_property
     def batch(self) -> Batch:
-        """The first training examples, as the model and the loss take them."""
-        return self.loader(self.train[:_LOOKED_AT], _LOOKED_AT)[0]
+        """The first of them, as the model and the loss take them."""
+        return self.loader(self.examples[:_LOOKED_AT], _LOOKED_AT)[0]
+
+    @property
+    def output_count(self) -> int:
+        """How many outputs the model has."""
+        return int(self.trainer.model.output_shape(self.batch.inputs.shape[1:])[-1])
 
     @cached_property
     def outputs(self) -> NDArray[Any]:
@@ -83,6 +95,12 @@ class Patient:
         """A few dozen steps with the settings as they are."""
         return self.train_briefly()
 
+    @cached_property
+    def losses_by_rate(self) -> dict[float, float]:
+        """What a short training ends with, by the factor on the learning rate; infinite where it breaks down."""
+        trainings = {factor: self.train_briefly(factor) for factor in FACTORS if factor != 1}
+        return {factor: trainings.get(factor, self.short_training).final_loss for factor in FACTORS}
+
     def loader(self, dataset: Dataset, batch_size: int, **settings: Any) -> Loader:
         """Batches of a data set, prepared as the trainer's are."""
         train = self.trainer.train
@@ -95,9 +113,10 @@ class Patient:
             factor: multiplies the learning rate.
             steps: at most; fewer where the loss is no longer finite.
         """
-        train, rng = self.trainer.train, np.random.default_rng(0)
-        dataset = self.train[np.random.default_rng(1).permutation(len(self.train))[:_TRAINED_ON]]
-        loader = self.loader(dataset, min(train.batch_size, _LARGEST_BATCH), rng=rng, augment=train.augment)
+        train, rng, examples = self.trainer.train, np.random.default_rng(0), self.examples
+        batch_size = min(train.batch_size, _LARGEST_BATCH, len(examples))
+        dataset = examples[: len(examples) // batch_size * batch_size]  # no shorter batch, for batch norm's sake
+        loader = self.loader(dataset, batch_size, rng=rng, augment=train.augment)
         optimizer = replace(self.trainer.optimizer, learning_rate=factor * self.trainer.optimizer.learning_rate)
         schedule: Schedule = self.trainer.schedule
         if self.epochs:

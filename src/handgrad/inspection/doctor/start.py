@@ -56,7 +56,8 @@ def high_first_loss(patient: Patient) -> Iterator[Finding]:
     """A network that is sure of itself before it has learned anything."""
     classes = patient.outputs.shape[1]
     expected = math.log(classes) if classes > 1 else math.inf
-    if not isinstance(patient.loss, SoftmaxCrossEntropy | CrossEntropy) or patient.first_loss <= expected + _HIGH_LOSS:
+    is_high = patient.first_loss > expected + _HIGH_LOSS  # NaN is not
+    if not isinstance(patient.loss, SoftmaxCrossEntropy | CrossEntropy) or not is_high:
         return
     yield Finding(
         "First loss too high",
@@ -69,7 +70,7 @@ def high_first_loss(patient: Patient) -> Iterator[Finding]:
 
 def faded_signals(patient: Patient) -> Iterator[Finding]:
     """Activations or gradients that vanish or explode on their way through the layers."""
-    hidden = [signal for signal in patient.signals if _is_weighted(signal)]
+    hidden = [signal for signal in patient.signals if _is_weighted(signal) and _has_weights(signal)]
     if len(hidden) < 2:
         return
     for what, arrays in (
@@ -77,8 +78,8 @@ def faded_signals(patient: Patient) -> Iterator[Finding]:
         ("Gradients", [s.gradient for s in hidden[::-1]]),
     ):
         first, last = _length(arrays[0]), _length(arrays[-1])
-        change = last / first if first else math.inf
-        if _FADED <= change <= 1 / _FADED:
+        change = last / first if first else math.nan
+        if math.isnan(change) or _FADED <= change <= 1 / _FADED:
             continue
         kind = "vanish" if change < 1 else "explode"
         begin, end = (hidden[0], hidden[-1]) if what == "Activations" else (hidden[-1], hidden[0])
@@ -106,6 +107,19 @@ def saturated_units(patient: Patient) -> Iterator[Finding]:
             "The slope there is nearly 0, so almost no gradient reaches the layers below.",
             "Use smaller first weights or scale the inputs; or ReLU, which does not saturate.",
         )
+
+
+def no_weights(patient: Patient) -> Iterator[Finding]:
+    """Several layers whose weights are all 0."""
+    weighted = [signal for signal in patient.signals if _is_weighted(signal)]
+    if len(weighted) < 2 or any(map(_has_weights, weighted)):
+        return
+    yield Finding(
+        "Weights all 0",
+        f"Every weight and bias of {len(weighted)} layers is 0.",
+        "Nothing gets through, so no gradient does either; and units that begin alike stay alike.",
+        'Draw first weights at random: model.init = "he".',
+    )
 
 
 def dead_from_the_start(patient: Patient) -> Iterator[Finding]:
@@ -142,10 +156,23 @@ def _is_weighted(signal: Signal) -> bool:
     return any(len(spec.shape) > 1 for spec in signal.layer.parameter_specs().values())
 
 
+def _has_weights(signal: Signal) -> bool:
+    """Whether any of them is not 0; a last layer of zeros is a good beginning, and fades nothing."""
+    return any(np.any(getattr(signal.layer, name)) for name in signal.layer.parameter_specs())
+
+
 def _length(array: NDArray[np.floating]) -> float:
     """Mean length of an example's part."""
     return float(np.mean(np.linalg.norm(array.reshape(len(array), -1), axis=1)))  # (N, …) → (N, D) → (N,) → ()
 
 
 #: Causes before what they lead to: a unit that is dead passes no gradient on, and what explodes ends in a high loss.
-CHECKS = (softmax_twice, softmax_missing, saturated_units, dead_from_the_start, faded_signals, high_first_loss)
+CHECKS = (
+    softmax_twice,
+    softmax_missing,
+    no_weights,
+    saturated_units,
+    dead_from_the_start,
+    faded_signals,
+    high_first_loss,
+)

@@ -19,15 +19,27 @@ _FEW = 20  # examples that any network should be able to learn by heart
 _RATES = (0.01, 0.002)  # of Adam, tried for that
 _PATIENCE = 2.0  # seconds a rate gets for it
 _LEAST_UPDATE, _MOST_UPDATE = 1e-4, 1e-1  # of a weight's length, by one step
-#: Learning rates that are tried, as multiples of the one that is set.
-FACTORS = (0.01, 0.1, 1.0, 10.0, 100.0)
 _MUCH_LOWER = 0.7  # of a loss
 _HARDLY = 0.02  # of what another rate achieves
 
 
+def training_breaks_down(patient: Patient) -> Iterator[Finding]:
+    """A loss that becomes NaN whatever the learning rate."""
+    rate, reached = patient.trainer.optimizer.learning_rate, patient.losses_by_rate
+    if any(map(math.isfinite, reached.values())):
+        return
+    yield Finding(
+        "Training breaks down",
+        f"The loss becomes NaN or infinite within {len(patient.short_training.losses)} steps, with every learning rate "
+        f"from {min(reached) * rate:g} to {max(reached) * rate:g}.",
+        "So it is not the length of the steps that drives it away.",
+        "Train: it stops with the name of the layer in which it began. Check the loss and layers of your own.",
+    )
+
+
 def cannot_learn_by_heart(patient: Patient) -> Iterator[Finding]:
     """A network that cannot even fit twenty examples."""
-    few = patient.train[:_FEW]
+    few = patient.examples[:_FEW]
     right = 0.0
     for rate in _RATES:
         right = max(right, _learned_by_heart(patient, rate))
@@ -35,7 +47,7 @@ def cannot_learn_by_heart(patient: Patient) -> Iterator[Finding]:
             return
     yield Finding(
         f"Cannot learn {len(few)} examples by heart",
-        f"After {_PATIENCE:.0f} s of Adam on the first {len(few)} training examples alone, {right:.0%} are right.",
+        f"After {_PATIENCE:.0f} s of Adam on {len(few)} training examples alone, {right:.0%} are right.",
         "Any network of reasonable size can do that, so something between input and loss is broken or far too small.",
         "Check the gradients (handgrad gradcheck), the labels, and that every layer passes on what it gets.",
     )
@@ -43,7 +55,7 @@ def cannot_learn_by_heart(patient: Patient) -> Iterator[Finding]:
 
 def _learned_by_heart(patient: Patient, rate: float) -> float:
     """The best accuracy on the first few examples, when they are all there is to learn."""
-    few = patient.train[:_FEW]
+    few = patient.examples[:_FEW]
     loader = patient.loader(few, len(few))
     model = deepcopy(patient.trainer.model)
     trainer = Trainer(
@@ -65,7 +77,7 @@ def size_of_updates(patient: Patient) -> Iterator[Finding]:
     """Steps that move a weight by too much or too little of its length."""
     typical = {name: statistics.median(r) for name, r in patient.short_training.ratios.items() if r}
     beyond = {name: r for name, r in typical.items() if r and not _LEAST_UPDATE <= r <= _MOST_UPDATE}
-    if not beyond:
+    if 2 * len(beyond) <= len(typical):  # one layer alone may have its reasons
         return
     name = max(beyond, key=lambda name: abs(math.log(beyond[name] / 1e-3)))
     too = "large" if beyond[name] > _MOST_UPDATE else "small"
@@ -81,13 +93,13 @@ def size_of_updates(patient: Patient) -> Iterator[Finding]:
 
 def learning_rate(patient: Patient) -> Iterator[Finding]:
     """A learning rate beside which another does far better."""
-    reached = losses_by_rate(patient)
+    reached = patient.losses_by_rate
     own = reached[1.0]
     best = min(reached, key=lambda factor: reached[factor])
     rate = patient.trainer.optimizer.learning_rate
-    steps = len(patient.short_training.losses)
     figures = (
-        f"After {steps} steps the loss is {_loss(own)} with {rate:g}, and {_loss(reached[best])} with {best * rate:g}."
+        f"A short training ends with a loss of {_loss(own)} with {rate:g}, and of {_loss(reached[best])} with "
+        f"{best * rate:g}."
     )
     if best < 1 and reached[best] < _MUCH_LOWER * own and not own < 0.9 * patient.first_loss:
         yield Finding(
@@ -96,7 +108,8 @@ def learning_rate(patient: Patient) -> Iterator[Finding]:
             "Each step overshoots the valley that the gradient points into.",
             f"Try {best * rate:g}; handgrad doctor --plot FILE draws the loss over the rate.",
         )
-    gained, possible = patient.first_loss - own, patient.first_loss - reached[best]
+    untrained = reached[min(reached)]  # on the same batches, which the first loss is not
+    gained, possible = untrained - own, untrained - reached[best]
     if best > 1 and possible > 0.1 * patient.first_loss and gained < _HARDLY * possible:
         yield Finding(
             "Learning rate too low",
@@ -114,16 +127,9 @@ def units_that_died(patient: Patient) -> Iterator[Finding]:
     yield from dead_units(patient.trained_signals, when, "Lower the learning rate, or normalise before the ReLU.")
 
 
-def losses_by_rate(patient: Patient) -> dict[float, float]:
-    """The loss that a short training reaches, by the factor on the learning rate; infinite where it breaks down."""
-    return {
-        factor: (patient.short_training if factor == 1 else patient.train_briefly(factor)).final_loss
-        for factor in FACTORS
-    }
-
-
 def _loss(value: float) -> str:
     return f"{value:.3g}" if math.isfinite(value) else "not finite"
 
 
-CHECKS = (cannot_learn_by_heart, learning_rate, size_of_updates, units_that_died)
+FATAL = (training_breaks_down,)
+CHECKS = (*FATAL, cannot_learn_by_heart, learning_rate, size_of_updates, units_that_died)
