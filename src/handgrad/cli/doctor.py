@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from handgrad.cli.console import Threads, output_console, seconds
+from handgrad.cli.subject import Subject, SubjectName
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,9 +19,7 @@ if TYPE_CHECKING:
 
 
 def command(
-    subject: Annotated[
-        str, typer.Argument(metavar="[RECIPE|RUN]", help="A recipe's name or .toml file, or a run's directory.")
-    ] = "fast",
+    subject: SubjectName = "fast",
     plot: Annotated[Path | None, typer.Option(help="Draw the loss over the learning rate into this PNG file.")] = None,
     threads: Threads = None,
     as_json: Annotated[bool, typer.Option("--json", help="End with one JSON object on standard output.")] = False,
@@ -34,29 +33,25 @@ def command(
 
     console, started = output_console(as_json=as_json), time.perf_counter()
     with limit_threads(threads, "cpu"), console.status("Looking at the data, the network and a few short trainings …"):
-        recipe, patient = _admit(subject)
+        found = Subject.open(subject)
+        patient = _admit(found)
         findings = examine(patient)
         if plot is not None:
             _draw(patient, plot)
-    _print(console, recipe, findings, f"{len(CHECKS)} checks in {seconds(time.perf_counter() - started)}")
+    _print(console, found.recipe, findings, f"{len(CHECKS)} checks in {seconds(time.perf_counter() - started)}")
     if as_json:
         typer.echo(json.dumps({"subject": subject, "findings": [asdict(finding) for finding in findings]}))
     if findings:
         raise typer.Exit(1)
 
 
-def _admit(subject: str) -> "tuple[Recipe, Patient]":
-    """A recipe's training as it would begin, with what is known of it where it has been run."""
+def _admit(subject: Subject) -> "Patient":
+    """The training as it would begin, with what is known of it where it has been run."""
     from handgrad.inspection.doctor import Patient
-    from handgrad.training.experiment import Experiment
-    from handgrad.training.recipe import Recipe
-    from handgrad.training.run import SavedRun
 
-    run = SavedRun.open(Path(subject)) if Path(subject).is_dir() else None
-    recipe = run.recipe if run else Recipe.load(subject)
-    experiment = Experiment.prepare(recipe)
+    experiment, run = subject.experiment, subject.run
     trained, history = (run.model, run.history()) if run else (None, None)
-    return recipe, Patient(experiment.trainer, experiment.test.dataset, trained, history, recipe.train.epochs)
+    return Patient(experiment.trainer, experiment.test.dataset, trained, history, experiment.recipe.train.epochs)
 
 
 def _draw(patient: "Patient", path: Path) -> None:

@@ -3,17 +3,18 @@
 import json
 import math
 import time
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from handgrad.cli.console import output_console, seconds
+from handgrad.cli.subject import Subject, SubjectName
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from handgrad.cli.subject import Subject
     from handgrad.inspection.gradcheck import GradientCheck, TensorCheck
 
 #: Columns of a terminal that the whole table needs.
@@ -21,9 +22,7 @@ _ROOMY = 75
 
 
 def command(
-    subject: Annotated[
-        str, typer.Argument(metavar="[RECIPE|RUN]", help="A recipe's name or .toml file, or a run's directory.")
-    ] = "fast",
+    subject: SubjectName = "fast",
     examples: Annotated[int, typer.Option(min=1, help="Training examples in the batch.")] = 4,
     sample: Annotated[
         int | None, typer.Option(min=1, help="Elements of each array to compare, drawn at random.", show_default="all")
@@ -38,7 +37,6 @@ def command(
     """
     import numpy as np
 
-    from handgrad.cli.subject import Subject
     from handgrad.inspection.gradcheck import gradcheck
 
     found = Subject.open(subject)
@@ -48,7 +46,7 @@ def command(
         task = bar.add_task("Comparing", total=None)
         check = gradcheck(
             found.model,
-            found.loss,
+            found.experiment.loss,
             *batch,
             tolerance=tolerance,
             sample=sample,
@@ -69,7 +67,7 @@ def _bar(console: "Console") -> Any:
     return Progress(*columns, console=console, transient=True, refresh_per_second=5, disable=not console.is_terminal)
 
 
-def _print(console: "Console", subject: "Subject", check: "GradientCheck", duration: float) -> None:
+def _print(console: "Console", subject: Subject, check: "GradientCheck", duration: float) -> None:
     from rich.markup import escape
 
     console.print(f"\n[bold]{escape(subject.title)}[/]  {escape(subject.recipe.summary)}")
@@ -112,12 +110,9 @@ def _remarks(check: "GradientCheck") -> str:
     return remarks + (f" Left out, still on a kink: {kinks:,}." if kinks else "")
 
 
-def _result(subject: "Subject", check: "GradientCheck") -> dict[str, Any]:
+def _result(subject: Subject, check: "GradientCheck") -> dict[str, Any]:
     """Everything found, in plain values; null where a number is not finite."""
-    names = ("name", "shape", "compared", "kinks", "error", "index", "analytic", "numeric", "passed", "hint")
-    tensors = [{name: _finite(getattr(tensor, name)) for name in names} for tensor in check.tensors]
-    return {"subject": subject.title, "passed": check.passed, "moved": check.moved, "tensors": tensors}
+    from handgrad.training.run import finite
 
-
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    tensors = [asdict(tensor) | {"passed": tensor.passed} for tensor in check.tensors]
+    return {"subject": subject.title, "passed": check.passed, "moved": check.moved, "tensors": finite(tensors)}

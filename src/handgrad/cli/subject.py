@@ -2,38 +2,38 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Annotated, Self, TypeAlias
+
+import typer
 
 from handgrad.errors import RecipeError
 
 if TYPE_CHECKING:
-    from handgrad.data.datasets import Dataset
     from handgrad.data.loader import Batch
-    from handgrad.data.preprocessing import Preprocessing
     from handgrad.layers import Layer
-    from handgrad.losses import Loss
+    from handgrad.training.experiment import Experiment
     from handgrad.training.recipe import Recipe
+    from handgrad.training.run import SavedRun
+
+#: `[RECIPE|RUN]` on the command line.
+SubjectName: TypeAlias = Annotated[
+    str, typer.Argument(metavar="[RECIPE|RUN]", help="A recipe's name or .toml file, or a run's directory.")
+]
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A network with its loss and the data it learns from.
+    """A recipe made ready to train and, if it has been trained, what came of it.
 
     Args:
         title: the recipe's name or the run's directory.
-        recipe: with every value.
-        model: initialised, or trained.
-        loss: what it is trained on.
-        train: the training data.
-        preprocessing: from raw inputs to what the model sees.
+        experiment: the data, and the network with its first weights.
+        run: the finished run, if it is one.
     """
 
     title: str
-    recipe: "Recipe"
-    model: "Layer"
-    loss: "Loss"
-    train: "Dataset"
-    preprocessing: "Preprocessing"
+    experiment: "Experiment"
+    run: "SavedRun | None" = None
 
     @classmethod
     def open(cls, name: str) -> Self:
@@ -44,33 +44,32 @@ class Subject:
             RunError: it is a directory without a complete run.
             DataError: its data cannot be read.
         """
-        return cls._of_run(Path(name)) if Path(name).is_dir() else cls._of_recipe(name)
-
-    @classmethod
-    def _of_run(cls, path: Path) -> Self:
-        from handgrad.data.datasets import load
-        from handgrad.training.run import SavedRun
-
-        run = SavedRun.open(path)
-        train = load(run.recipe.data.dataset).train
-        return cls(str(path), run.recipe, run.model, run.loss, train, run.preprocessing)
-
-    @classmethod
-    def _of_recipe(cls, name: str) -> Self:
         from handgrad.training.experiment import Experiment
         from handgrad.training.recipe import Recipe
+        from handgrad.training.run import SavedRun
 
+        if Path(name).is_dir():
+            run = SavedRun.open(Path(name))
+            return cls(name, Experiment.prepare(run.recipe), run)
         try:
             recipe = Recipe.load(name)
         except RecipeError as error:
             raise RecipeError(f"{error} A run's directory would do as well; {name} is none.") from error
-        experiment = Experiment.prepare(recipe)
-        train = experiment.trainer.train.dataset
-        return cls(recipe.name, recipe, experiment.model, experiment.loss, train, experiment.preprocessing)
+        return cls(recipe.name, Experiment.prepare(recipe))
+
+    @property
+    def recipe(self) -> "Recipe":
+        """With every value."""
+        return self.experiment.recipe
+
+    @property
+    def model(self) -> "Layer":
+        """The network as it was trained or, if it has not been, as it starts."""
+        return self.run.model if self.run else self.experiment.model
 
     def batch(self, size: int) -> "Batch":
         """The first training examples, as the model and the loss take them, in float64."""
         from handgrad.data.loader import Loader
 
-        one_hot = self.recipe.data.one_hot
-        return Loader(self.train, size, preprocessing=self.preprocessing, one_hot=one_hot, dtype="float64")[0]
+        train, preprocessing = self.experiment.trainer.train, (self.run or self.experiment).preprocessing
+        return Loader(train.dataset, size, preprocessing=preprocessing, one_hot=train.one_hot, dtype="float64")[0]

@@ -99,9 +99,10 @@ def gradcheck(
     The network's output is multiplied by random numbers, its upstream gradient, and ∂/∂θ Σ ȳ ⊙ y is compared with
     (f(θ + h) − f(θ − h)) / 2h for every element θ of the input and of every parameter; a gradient of ones instead would
     hide a wrong softmax. The loss's gradient is compared with its slope at the network's outputs. All is done on
-    a copy in float64, in training mode: dropout drops the same elements every time, batch norm uses the batch. Beside
-    a kink (a ReLU at 0, a tie of a maximum) the slope is measured on the other side; on it there is no slope, and the
-    input and all parameters are moved by 0.001 times random numbers.
+    a copy in float64, in training mode: dropout drops the same elements every time, batch norm uses the batch. Where
+    the two differ the slope is measured again, with other steps and, beside a kink (a ReLU at 0, a tie of a maximum),
+    from the side without it. On a kink there is no slope: the input and all parameters are then moved by 0.001 times
+    random numbers.
 
     Works with any `Layer`, also one of your own; so does a single one, without a loss.
 
@@ -110,7 +111,7 @@ def gradcheck(
         loss: what it is trained on, or None.
         x: a batch of inputs (N, …); a few are enough, for batch norm at least two.
         y: their targets, as the loss takes them; None without a loss.
-        tolerance: largest relative error that passes; rounding reaches 10⁻⁷ in deep networks, a mistake rarely 10⁻³.
+        tolerance: largest relative error that passes; in deep networks rounding alone reaches 10⁻⁷.
         sample: compare so many elements of an array, drawn at random; None compares all.
         rng: draws the upstream gradient, the sample and the moves; `numpy.random.default_rng(0)` where left out.
         report: called with the number of elements that are done, and of all.

@@ -59,8 +59,5 @@ def signals(model: Layer, loss: Loss, inputs: Any, targets: Any) -> list[Signal]
         tree, found = parameters.gradients().tree, []
         for name, layer, output, cache in reversed(passed):
             found.append(Signal(name, layer, ops.to_numpy(output), ops.to_numpy(gradient)))
-            own = tree
-            for part in name.split(".") if name else ():
-                own = own[part]
-            gradient = layer.backward(gradient, cache, ops=ops, grads=own)
+            gradient = layer.backward(gradient, cache, ops=ops, grads=tree[name])
     return found[::-1]

@@ -68,8 +68,9 @@ class ParameterTree:
             setattr(self, head, array)
 
     def __getitem__(self, name: str) -> "ParameterTree":
-        """The arrays of one sublayer; empty for a layer without parameters."""
-        return self._sublayers.get(name) or ParameterTree()
+        """The arrays of the sublayer with that dotted name, "" being this one; empty for a layer without parameters."""
+        head, _, rest = name.partition(".")
+        return (self._sublayers.get(head) or ParameterTree())[rest] if head else self
 
     if TYPE_CHECKING:
 

@@ -69,10 +69,7 @@ def _backward_places(model: Layer, dy: Array, caches: list[Any], rate: float) ->
     if found := _broken(dy, ops):
         yield f"The gradient of the loss holds {found}. {_advice(rate)}"
     for (name, layer), cache in reversed(list(zip(stages(model), caches, strict=True))):
-        tree = gradients.tree
-        for part in name.split(".") if name else ():
-            tree = tree[part]
-        dx = layer.backward(dy, cache, ops=ops, grads=tree)
+        dx = layer.backward(dy, cache, ops=ops, grads=gradients.tree[name])
         own = {key: view for key, view in gradients.views.items() if not name or key.startswith(f"{name}.")}
         for what, array in {"input": dx, **own}.items():
             if found := _broken(array, ops):

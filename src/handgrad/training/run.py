@@ -73,7 +73,7 @@ class RunDirectory:
         Raises:
             RunError: it cannot be written.
         """
-        self.write(name, (json.dumps(_finite(values), indent=1, ensure_ascii=False) + "\n").encode())
+        self.write(name, (json.dumps(finite(values), indent=1, ensure_ascii=False) + "\n").encode())
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file, wholly or not at all.
@@ -224,7 +224,7 @@ def result_of(experiment: Experiment, threads: int, path: Path) -> dict[str, Any
         inputs = experiment.preprocessing(np.array(recipe.queries))
         outputs = outputs_as_probabilities(experiment.model, experiment.loss, inputs)
         result["queries"] = [[list(q), row.tolist()] for q, row in zip(recipe.queries, outputs, strict=True)]
-    return dict(_finite(result))
+    return dict(finite(result))
 
 
 def outputs_as_probabilities(model: Layer, loss: Loss, inputs: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
@@ -239,12 +239,12 @@ def outputs_as_probabilities(model: Layer, loss: Loss, inputs: "np.ndarray[Any, 
     return ops.to_numpy(loss.probabilities(model(inputs), ops=ops))
 
 
-def _finite(values: Any) -> Any:
+def finite(values: Any) -> Any:
     """The same nested values with None for every float that is not finite."""
     if isinstance(values, Mapping):
-        return {key: _finite(value) for key, value in values.items()}
+        return {key: finite(value) for key, value in values.items()}
     if isinstance(values, list | tuple):
-        return [_finite(value) for value in values]
+        return [finite(value) for value in values]
     return None if isinstance(values, float) and not math.isfinite(values) else values
 
 

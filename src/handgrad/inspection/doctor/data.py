@@ -11,12 +11,14 @@ from handgrad.inspection.doctor.patient import Patient
 _LARGEST_INPUTS, _SMALLEST_INPUTS = 10.0, 0.01
 _MANY_CONSTANT = 0.5
 _MOST_UNEQUAL = 10.0
-_EXAMPLES, _TOY = 2000, 50
+_TOY = 50  # examples, all of which may serve for training and test
 
 
 def not_finite(patient: Patient) -> Iterator[Finding]:
     """NaN or infinity in the training data."""
     for what, array in (("inputs", patient.train.inputs), ("targets", patient.train.labels)):
+        if not np.issubdtype(array.dtype, np.floating):
+            continue
         wrong = ~np.isfinite(array).reshape(len(array), -1).all(axis=1)  # (N, …) → (N,)
         if not wrong.any():
             continue
@@ -31,8 +33,10 @@ def not_finite(patient: Patient) -> Iterator[Finding]:
 
 def labels_without_an_output(patient: Patient) -> Iterator[Finding]:
     """Labels that no output stands for."""
+    if patient.train.classes is None or patient.trainer.train.one_hot:
+        return
     outputs, largest = patient.output_count, int(patient.train.labels.max())
-    if patient.train.classes is None or patient.trainer.train.one_hot or largest < outputs:
+    if largest < outputs:
         return
     yield Finding(
         "Labels do not fit the outputs",
@@ -59,7 +63,7 @@ def unscaled_inputs(patient: Patient) -> Iterator[Finding]:
 
 def constant_inputs(patient: Patient) -> Iterator[Finding]:
     """Features that are the same in every example."""
-    inputs = patient.train.inputs[:_EXAMPLES]
+    inputs = patient.examples.inputs
     rows = inputs.reshape(len(inputs), -1)  # (N, …) → (N, D)
     constant = int(np.count_nonzero((rows == rows[:1]).all(axis=0)))  # over examples
     if len(rows) < 2 or constant <= _MANY_CONSTANT * rows.shape[1]:

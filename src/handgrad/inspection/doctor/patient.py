@@ -130,7 +130,7 @@ class Patient:
             clip_norm=self.trainer.clip_norm,
             rng=np.random.default_rng(2),
         )
-        return _followed(trainer, steps)
+        return _followed(trainer, steps, watch=factor == 1)
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,8 @@ class ShortTraining:
     Args:
         model: after them.
         losses: of every step; the last is infinite where training broke down.
-        ratios: for every weight that is a matrix or larger, how far each step moved it, relative to its length.
+        ratios: for every weight that is a matrix or larger, how far each step moved it, relative to its length; empty
+            where only the losses were asked for.
     """
 
     model: Layer
@@ -164,11 +165,11 @@ class ShortTraining:
         return float(np.mean(self.losses[-max(1, len(self.losses) // 4) :]))
 
 
-def _followed(trainer: Trainer, steps: int) -> ShortTraining:
-    """Train for so many steps, and watch how far each moves the weights."""
+def _followed(trainer: Trainer, steps: int, *, watch: bool) -> ShortTraining:
+    """Train for so many steps and, if asked to, watch how far each moves the weights."""
     parameters = trainer.model.parameters
     to_numpy = parameters.ops.to_numpy
-    names = [name for name in parameters.names if len(parameters.views[name].shape) > 1]
+    names = [name for name in parameters.names if watch and len(parameters.views[name].shape) > 1]
     losses: list[float] = []
     ratios: dict[str, list[float]] = {name: [] for name in names}
     before = {name: np.array(to_numpy(parameters.views[name]), np.float64) for name in names}

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from handgrad.inspection.doctor.finding import Finding
 from handgrad.inspection.doctor.patient import Patient
 from handgrad.inspection.signals import Signal
-from handgrad.layers import LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
+from handgrad.layers import ReLU, Sigmoid, Softmax, Tanh
 from handgrad.losses import CrossEntropy, SoftmaxCrossEntropy
 
 #: How far above ln C the first loss may be.
@@ -26,12 +26,12 @@ _ENOUGH_EXAMPLES = 50
 def softmax_twice(patient: Patient) -> Iterator[Finding]:
     """A softmax before a loss that has one."""
     last = patient.signals[-1]
-    if not isinstance(patient.loss, SoftmaxCrossEntropy) or not isinstance(last.layer, Softmax | LogSoftmax):
+    if not isinstance(patient.loss, SoftmaxCrossEntropy) or not isinstance(last.layer, Softmax):
         return
     low = -math.log(math.e / (math.e + patient.outputs.shape[1] - 1))
     yield Finding(
         "Softmax twice",
-        f"The last layer is a {type(last.layer).__name__}, and the loss contains another softmax.",
+        "The last layer is a Softmax, and the loss contains another.",
         f"The outputs lie between 0 and 1, so the loss cannot fall below {low:.2f}, and gradients are a fraction of "
         "what they should be.",
         "Leave the last layer out; SoftmaxCrossEntropy wants the scores as they are.",
