@@ -43,6 +43,7 @@ from .layers.summary import summary
 from .losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError, SoftmaxCrossEntropy
 from .ops import set_threads
 from .optimizers import SGD, Adam, AdamW, RMSProp
+from .training.checkpoint import Checkpoint
 from .training.evaluation import evaluate, predict
 from .training.experiment import Experiment
 from .training.history import Epoch, History, Step
@@ -62,6 +63,7 @@ __all__ = [
     "BatchNorm1d",
     "BatchNorm2d",
     "BinaryCrossEntropy",
+    "Checkpoint",
     "Conv2d",
     "CrossEntropy",
     "DataError",

@@ -1,13 +1,16 @@
 """Writing files so that what was there before is never lost half-way."""
 
+import errno
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that a reader, or a crash, sees the old content or the new, never a part.
 
-    The content goes to a temporary file beside it, which is flushed to disk and renamed.
+    The content goes to a temporary file beside it, which is flushed to disk and renamed; then the directory is flushed,
+    without which a loss of power could undo the renaming.
 
     Args:
         path: the file; its directory must exist.
@@ -29,5 +32,36 @@ def write_atomically(path: Path, content: bytes) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
+        _flush_directory(path.parent)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # an error above is the one to tell of
+            temporary.unlink(missing_ok=True)
+
+
+def remove_unfinished(directory: Path) -> None:
+    """Remove the temporary files that a process left behind when it was killed while it wrote.
+
+    Args:
+        directory: that no other process writes to.
+    """
+    for path in directory.glob(".*.tmp"):
+        path.unlink(missing_ok=True)
+
+
+#: What systems say that cannot flush a directory: network drives, and directories that may be written and not read.
+_CANNOT_FLUSH = (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES, errno.EPERM)
+
+
+def _flush_directory(path: Path) -> None:
+    """Make the names in a directory last, where that can be asked for; Windows needs no asking."""
+    if os.name == "nt":
+        return
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in _CANNOT_FLUSH:
+            raise

@@ -26,8 +26,8 @@ def small(tiny: Path, out: Path, *more: str) -> Sequence[str | Path]:
 
 def test_training_leaves_a_complete_run(tiny: Path, tmp_path: Path) -> None:
     output, result = run(*small(tiny, tmp_path / "run", "--batch-size", "20"))
-    names = {path.name for path in (tmp_path / "run").iterdir()}
-    assert names == PICTURES | {"run.json", "history.json", "result.json", "model.safetensors"}
+    names = {path.name for path in (tmp_path / "run").iterdir()} - {".lock"}
+    assert names == PICTURES | {"run.json", "history.json", "result.json", "model.safetensors", "checkpoints"}
     assert result == json.loads((tmp_path / "run" / "result.json").read_text())
     assert result["test_accuracy"] > 0.9
     assert result["run_directory"] == str(tmp_path / "run")
@@ -124,6 +124,7 @@ def test_a_second_ctrl_c_still_saves(tiny: Path, tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("handgrad.cli.progress.TrainingDisplay.show", interrupt)
     result = CliRunner().invoke(app, [*map(str, small(tiny, tmp_path / "run"))])
     assert result.exit_code != 0
+    assert f"handgrad train --resume {tmp_path / 'run'}" in result.output
     assert len(SavedRun.open(tmp_path / "run").history().steps) == 1
 
 

@@ -8,11 +8,13 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
 import numpy as np
+import safetensors.numpy
 from PIL import Image
 
 from handgrad import losses, optimizers
@@ -20,10 +22,12 @@ from handgrad.cli.train import _assignment
 from handgrad.data import read_idx, write_idx
 from handgrad.data.datasets import load
 from handgrad.data.digits import as_mnist, read_image
+from handgrad.training.checkpoint import Checkpoint, _checksum
 from handgrad.training.construct import construct
-from handgrad.training.experiment import build_model, build_schedule
+from handgrad.training.experiment import Phase, build_model, build_schedule, phases
 from handgrad.training.recipe import Recipe, recipe_names
-from handgrad.training.run import SavedRun
+from handgrad.training.resumption import Resumption
+from handgrad.training.run import SavedRun, environment
 
 
 @dataclass(frozen=True)
@@ -205,6 +209,56 @@ def compact_json(name: str) -> Callable[[], list[bytes]]:
     return lambda: [run_files()[name], json.dumps(json.loads(run_files()[name]), separators=(",", ":")).encode()]
 
 
+@cache
+def checkpointed() -> Phase:
+    """A training that checkpoints are read into."""
+    recipe = Recipe.load("points").override({"train.epochs": 2, "model.hidden": (3,), "train.batch_size": 4})
+    (phase,) = phases(recipe.with_optimizer("adam"))
+    return phase
+
+
+@cache
+def checkpoint_files() -> list[bytes]:
+    """In the middle of an epoch, and after one."""
+    phase = checkpointed()
+    trainer = phase.experiment.trainer
+    about = Resumption.of(phase.experiment.recipe, phase, environment(1, "cpu")).to_dict()
+    contents = []
+    for events in (2, 2):
+        for _ in islice(trainer.run_to(2), events):
+            pass
+        Checkpoint.of(trainer, about).save(folder() / "checkpoint")
+        contents.append((folder() / "checkpoint").read_bytes())
+    return contents
+
+
+def checkpoint_values() -> list[bytes]:
+    """Their plain values."""
+    contents = []
+    for file in checkpoint_files():
+        (folder() / "checkpoint").write_bytes(file)
+        contents.append(json.dumps(Checkpoint.load(folder() / "checkpoint").values).encode())
+    return contents
+
+
+def read_checkpoint(path: Path) -> object:
+    """Everything that `train --resume` does with it, one step included."""
+    checkpoint = Checkpoint.load(path)
+    before = Resumption.read(checkpoint)
+    trainer = checkpointed().experiment.trainer
+    before.check_data(checkpointed().experiment)
+    checkpoint.restore(trainer)
+    return list(before.differences(environment(1, "cpu"))), next(trainer.run_to(len(trainer.history.epochs) + 1), None)
+
+
+def read_checkpoint_values(content: bytes) -> object:
+    """A checkpoint whose arrays are healthy and whose values are these, with the right checksum."""
+    arrays, text = safetensors.numpy.load(checkpoint_files()[0]), content.decode(errors="replace")
+    path = folder() / "y.safetensors"
+    path.write_bytes(safetensors.numpy.save(arrays, {"handgrad": text, "crc32": str(_checksum(text, arrays))}))
+    return read_checkpoint(path)
+
+
 PARSERS = [
     Parser("IDX", from_file("x.idx", read_idx), idx_files),
     Parser("IDX, gzipped", from_file("x.gz", read_idx), lambda: [gzip.compress(seed) for seed in idx_files()]),
@@ -219,4 +273,6 @@ PARSERS = [
     Parser("run.json", opened("run.json"), compact_json("run.json")),
     Parser("model.safetensors", opened("model.safetensors"), run_file("model.safetensors")),
     Parser("history.json", opened("history.json"), compact_json("history.json")),
+    Parser("checkpoint", from_file("x.safetensors", read_checkpoint), checkpoint_files),
+    Parser("checkpoint, inside its checksum", read_checkpoint_values, checkpoint_values),
 ]

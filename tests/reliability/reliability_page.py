@@ -14,6 +14,18 @@ DOCS = Path(__file__).parents[2] / "docs"
 PAGE, RESULTS = DOCS / "reliability.md", DOCS / "reliability.json"
 BLOCK = re.compile(r"<!-- measured: ([\w-]+) -->\n.*?<!-- end measured -->", re.DOTALL)
 
+#: Where a process is killed inside the writing of a checkpoint, in words.
+PLACES = {
+    "half": "half of the file written",
+    "written": "written, not flushed",
+    "flushed": "flushed, not renamed",
+    "renamed": "renamed, folder not flushed",
+    "removing": "before old ones are removed",
+}
+
+#: Seconds until everything has been used once, and what is kept on purpose is there.
+WARM_UP = 120.0
+
 
 def record(section: str, command: str, rows: list[dict[str, Any]]) -> None:
     """Keep what a command measured, and write the page anew."""
@@ -66,6 +78,48 @@ def _damage(section: dict[str, Any]) -> str:
     return f"{_table(heads, lines)}\n\n{_source(section)}"
 
 
+def _kills(section: dict[str, Any]) -> str:
+    rows = section["rows"]
+    lines = []
+    for place in dict.fromkeys(["", *PLACES]):
+        own = [row for row in rows if row["place"] == place]
+        lines.append((PLACES.get(place, "at a random moment"), str(len(own)), str(sum(row["same"] for row in own))))
+    same, inside = sum(row["same"] for row in rows), sum(bool(row["place"]) for row in rows)
+    table = _table(("killed", "runs", "resumed and ended bit-identical"), lines)
+    return f"{table}\n\n**{same} of {len(rows)}, {inside} of them inside a write.** {_source(section)}"
+
+
+def _faults(section: dict[str, Any]) -> str:
+    rows = section["rows"]
+    codes = list(dict.fromkeys(row["code"] for row in rows))
+    lines = []
+    for operation in dict.fromkeys(row["operation"] for row in rows):
+        cells = []
+        for code in codes:
+            own = [row["good"] for row in rows if (row["operation"], row["code"]) == (operation, code)]
+            cells.append(f"{sum(own)} of {len(own)}")
+        lines.append((operation, *cells))
+    good = sum(row["good"] for row in rows)
+    table = _table(("what fails", *codes), lines)
+    return f"{table}\n\n**{good} of {len(rows)} left a checkpoint that training went on from.** {_source(section)}"
+
+
+def _memory(section: dict[str, Any]) -> str:
+    (row,) = section["rows"]
+    samples = [sample for sample in row["samples"] if sample["seconds"] > WARM_UP]
+    sizes = [sample["megabytes"] for sample in samples]
+    spread = 100 * (max(sizes) - min(sizes)) / (max(sizes) + min(sizes))
+    quarter = max(1, len(sizes) // 4)
+    head, tail = (sum(part) / quarter for part in (sizes[:quarter], sizes[-quarter:]))
+    lines = [
+        ("trainings", f"{row['trainings']:,}"),
+        ("minutes of processor time", f"{row['samples'][-1]['seconds'] / 60:.1f}"),
+        ("resident memory, least to most", f"{min(sizes):.1f} to {max(sizes):.1f} MB, ± {spread:.2f} %"),
+        ("mean of the first and the last quarter", f"{head:.1f} and {tail:.1f} MB"),
+    ]
+    return f"{_table(('what', 'measured'), lines)}\n\n{_source(section)}"
+
+
 def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [heads, tuple("---" for _ in heads), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
@@ -76,4 +130,10 @@ def _source(section: dict[str, Any]) -> str:
 
 
 #: How each section is shown.
-SHOWN: dict[str, Callable[[dict[str, Any]], str]] = {"bugs": _bugs, "damage": _damage}
+SHOWN: dict[str, Callable[[dict[str, Any]], str]] = {
+    "bugs": _bugs,
+    "damage": _damage,
+    "kills": _kills,
+    "faults": _faults,
+    "memory": _memory,
+}

@@ -52,6 +52,8 @@ def main() -> None:
         app(arguments)
     except HandgradError as error:
         _fail(str(error))
+    except MemoryError:
+        _fail("There is not enough memory for this; take a smaller network or a smaller batch.")
     except OSError as error:
         _fail(f"{error.filename or 'A file'}: {error.strerror or error}.")
     except Exception as error:  # a bug of ours: say so in one sentence, and how to see more

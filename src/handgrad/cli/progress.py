@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
@@ -29,19 +30,25 @@ _REFRESH = 0.1
 _STOPPING = b"\nStopping after this step; what was learned will be saved. Ctrl-C again to stop at once.\n"
 
 
+@dataclass
+class Interruption:
+    """Whether somebody has asked the training to stop."""
+
+    requested: bool = False
+
+
 @contextmanager
-def stopping_on_interrupt() -> Iterator[list[Trainer]]:
-    """Within the block, Ctrl-C or SIGTERM ends training after the current step; Ctrl-C after that, at once.
+def stopping_on_interrupt() -> Iterator[Interruption]:
+    """Within the block, Ctrl-C or SIGTERM asks to stop after the current step; Ctrl-C after that stops at once.
 
     Yields:
-        A list; whoever trains puts the trainer into it.
+        What tells whoever trains; the signal itself touches nothing, since it may come at any moment.
     """
-    trainers: list[Trainer] = []
+    interruption = Interruption()
 
     def stop(signum: int, frame: object) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        for trainer in trainers:
-            trainer.stop()
+        interruption.requested = True
         # Not by the console: the signal may have come while it prints.
         if sys.__stderr__ is not None:
             os.write(sys.__stderr__.fileno(), _STOPPING)
@@ -49,7 +56,7 @@ def stopping_on_interrupt() -> Iterator[list[Trainer]]:
     signals = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(kind, stop) for kind in signals]
     try:
-        yield trainers
+        yield interruption
     finally:
         for kind, handler in zip(signals, before, strict=True):
             signal.signal(kind, handler)
@@ -93,9 +100,13 @@ class TrainingDisplay:
             refresh_per_second=5,
             disable=not self.console.is_terminal,
         )
-        total = self._epochs * len(experiment.trainer.train)
+        trainer = experiment.trainer
+        total = self._epochs * len(trainer.train)
         with self._bar:
-            self._task: TaskID = self._bar.add_task(phase.title, total=total, loss="…", accuracy="")
+            start = trainer.state.step
+            self._task: TaskID = self._bar.add_task(phase.title, total=total, completed=start, loss="…", accuracy="")
+            for epoch in trainer.history.epochs:  # before a restart
+                self._show_epoch(epoch)
             yield
 
     def _print_heading(self, phase: Phase) -> None:
@@ -109,6 +120,8 @@ class TrainingDisplay:
             f"learning rate {experiment.trainer.optimizer.learning_rate:g}, seed {recipe.train.seed}"
         )
         self.console.print(summary(experiment.model, experiment.input_shape), style="dim")
+        if step := experiment.trainer.state.step:
+            self.console.print(f"Going on from step {step:,}.")
         self.console.print(_row("epoch", "loss", *experiment.trainer.monitors, "rate", "time"), style="bold")
 
     def show(self, event: Step | Epoch) -> None:
@@ -137,6 +150,10 @@ class TrainingDisplay:
         cells = [number(epoch.train_loss), *accuracies, f"{epoch.learning_rate:.2g}", seconds(epoch.seconds)]
         self.console.print(_row(place, *cells))
 
+    def warn(self, sentence: str) -> None:
+        """Print what the user should know, above the bar."""
+        self.console.print(f"[bold yellow]Warning:[/] {escape(sentence)}", soft_wrap=True)
+
     def finish(self, experiment: Experiment, result: dict[str, Any]) -> None:
         """Print the scores, where everything lies, and what to do next."""
         print_queries(self.console, result)
@@ -152,6 +169,10 @@ class TrainingDisplay:
         )
         directory = escape(result["run_directory"])
         self.console.print(f"Everything is in [bold]{directory}[/]: weights, history, pictures.", soft_wrap=True)
+        if experiment.trainer.stopped_by == "request":
+            following = f"train --resume {directory}"
+            self.console.print(f"Go on later: [bold cyan]python -m handgrad {following}[/]", soft_wrap=True)
+            return
         shape = experiment.test.dataset.inputs.shape[1:]
         drawable = len(shape) == 2 and shape[0] == shape[1]
         following = f"predict {directory} your-digit.png" if drawable else f"evaluate {directory}"

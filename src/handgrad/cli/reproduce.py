@@ -54,8 +54,8 @@ def _header(names: tuple[str, ...], seed: int, threads: int) -> str:
     """The command and the machine, for the record."""
     from handgrad.training.run import environment
 
-    machine = environment()
-    words = ", ".join(f"{key} {value}" for key, value in machine.items() if key != "system")
+    machine = environment(threads, "cpu")
+    words = ", ".join(f"{key} {machine[key]}" for key in ("handgrad", "python", "numpy", "numba", "blas"))
     day = time.strftime("%Y-%m-%d")
     only = "" if names == _chosen(None) else f" --only {','.join(names)}"
     command = f"python -m handgrad reproduce{only} --seed {seed} --threads {threads}"

@@ -1,27 +1,20 @@
 """`handgrad train`: train a recipe and keep the run in a directory."""
 
-import itertools
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from handgrad.cli.console import Threads, output_console
 from handgrad.errors import ArgumentError
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from handgrad.training.experiment import Experiment
-    from handgrad.training.recipe import Recipe
-    from handgrad.training.run import RunDirectory
-
 
 def command(
-    recipe: Annotated[str, typer.Argument(help="A recipe's name (see `handgrad recipes`) or a .toml file.")] = "fast",
+    recipe: Annotated[
+        str | None,
+        typer.Argument(help="A recipe's name (see `handgrad recipes`) or a .toml file.", show_default="fast"),
+    ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training data.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=0, help="Examples a step; 0 for all.")] = None,
     lr: Annotated[float | None, typer.Option("--lr", help="Learning rate, > 0.")] = None,
@@ -31,21 +24,32 @@ def command(
     seed: Annotated[int | None, typer.Option(min=0, help="From which every random number follows.")] = None,
     validation: Annotated[int | None, typer.Option(min=0, help="Training examples set aside to choose by.")] = None,
     threads: Threads = None,
-    device: Annotated[str, typer.Option(help="cpu, torch:cpu or torch:cuda.")] = "cpu",
+    device: Annotated[
+        str | None, typer.Option(help="cpu, torch:cpu or torch:cuda.", show_default="cpu, or that of the resumed run")
+    ] = None,
     data: Annotated[str | None, typer.Option(help="mnist, or a directory with MNIST's four file names.")] = None,
     out: Annotated[Path | None, typer.Option(help="Run directory; below ./runs if left out.")] = None,
     change: Annotated[
         list[str] | None, typer.Option("--set", metavar="PLACE=VALUE", help="Any recipe value, as in TOML.")
     ] = None,
+    resumed: Annotated[
+        Path | None, typer.Option("--resume", metavar="RUN", help="Go on with a run that was interrupted.")
+    ] = None,
+    minutes: Annotated[
+        float, typer.Option("--checkpoint-minutes", help="Longest time between two checkpoints; others follow epochs.")
+    ] = 5.0,
+    keep: Annotated[
+        int, typer.Option("--keep-checkpoints", min=1, help="How many of the latest stay, besides the best.")
+    ] = 2,
     as_json: Annotated[bool, typer.Option("--json", help="End with one JSON object on standard output.")] = False,
 ) -> None:
-    """Train a recipe on the data it names, show how it goes, and keep everything in a run directory."""
-    from handgrad.ops import limit_threads
+    """Train a recipe on the data it names, show how it goes, and keep everything in a run directory.
+
+    With --resume RUN a run goes on where it was cut off, as if nothing had happened.
+    """
+    from handgrad.cli.session import Saving, begin, resume
     from handgrad.training.recipe import Recipe
 
-    chosen = Recipe.load(recipe)
-    if optimizer is not None:
-        chosen = chosen.with_optimizer(optimizer)
     options = {
         "train.epochs": epochs,
         "train.batch_size": batch_size,
@@ -57,13 +61,29 @@ def command(
         "data.dataset": data,
     }
     changes = {place: value for place, value in options.items() if value is not None}
-    chosen = chosen.override(changes | dict(_assignment(text) for text in change or []))
-    if hidden is not None or any(text.startswith("model.hidden") for text in change or []):
-        chosen = chosen.override({"select.widths": ()})  # the width is chosen: by the caller
-    with limit_threads(threads, device) as count:
-        result = _train(chosen, device, count, out, output_console(as_json=as_json))
+    changes |= dict(_assignment(text) for text in change or [])
+    if not minutes > 0:
+        raise ArgumentError("--checkpoint-minutes", minutes, "a number > 0")
+    saving, console = Saving(minutes, keep), output_console(as_json=as_json)
+    if resumed is not None:
+        _refuse_with_resume({"RECIPE": recipe, "--optimizer": optimizer, "--out": out})
+        result = resume(resumed, changes, device=device, threads=threads, saving=saving, console=console)
+    else:
+        chosen = Recipe.load(recipe or "fast")
+        if optimizer is not None:
+            chosen = chosen.with_optimizer(optimizer)
+        chosen = chosen.override(changes)
+        if "model.hidden" in changes:
+            chosen = chosen.override({"select.widths": ()})  # the width is chosen: by the caller
+        result = begin(chosen, out, device=device or "cpu", threads=threads, saving=saving, console=console)
     if as_json:
         typer.echo(json.dumps(result))
+
+
+def _refuse_with_resume(given: dict[str, Any]) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise ArgumentError(name, str(value), "nothing beside --resume", "a run keeps its recipe and its directory")
 
 
 def _widths(text: str) -> tuple[int, ...]:
@@ -88,61 +108,3 @@ def _assignment(text: str) -> tuple[str, Any]:
         return place.strip(), tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         return place.strip(), value.strip()
-
-
-def _train(recipe: "Recipe", device: str, threads: int, out: Path | None, console: "Console") -> dict[str, Any]:
-    """Every phase of the recipe, then the files and pictures; returns the result."""
-    from handgrad.cli.progress import TrainingDisplay, stopping_on_interrupt
-    from handgrad.training.experiment import phases
-    from handgrad.training.run import RunDirectory
-
-    remaining = phases(recipe, device=device)
-    first = next(remaining)  # the data and the model, and their errors, before any directory is made
-    run = RunDirectory.create(out) if out else RunDirectory.create_next(Path("runs"), recipe.name)
-    display = TrainingDisplay(console)
-    with stopping_on_interrupt() as trainers:
-        for phase in itertools.chain([first], remaining):
-            experiment = phase.experiment
-            trainers[:] = [experiment.trainer]
-            display.compile(experiment.trainer)
-            with _saving_if_cut_off(run, experiment, threads), display.phase(phase):
-                for event in experiment.trainer.run(experiment.recipe.train.epochs):
-                    display.show(event)
-            if experiment.trainer.stopped_by == "request":
-                break
-        with console.status("Saving, scoring the test data and drawing the pictures …"):
-            result = _keep(run, experiment, threads)
-    display.finish(experiment, result)
-    return result
-
-
-@contextmanager
-def _saving_if_cut_off(run: "RunDirectory", experiment: "Experiment", threads: int) -> Iterator[None]:
-    """Within the block, training that fails, or a second Ctrl-C, still leaves what was learned in the run directory."""
-    from handgrad.training.trainer import TrainingError
-
-    try:
-        yield
-    except TrainingError as error:
-        run.save(experiment, threads)
-        raise TrainingError(f"{error} What was learned before is in {run.path}.") from error
-    except KeyboardInterrupt:
-        run.save(experiment, threads)
-        raise
-
-
-def _keep(run: "RunDirectory", experiment: "Experiment", threads: int) -> dict[str, Any]:
-    """Write everything that the run leaves behind, what was learned first; returns the result."""
-    import numpy as np
-
-    from handgrad.inspection.pictures import draw
-    from handgrad.inspection.plots import save
-    from handgrad.training.run import result_of
-
-    run.save(experiment, threads)
-    with np.errstate(over="ignore", invalid="ignore"):  # a network that diverged shows it in its scores
-        result = result_of(experiment, threads, run.path)
-        run.write_json("result.json", result)
-        for name, figure in draw(experiment):
-            run.write(f"{name}.png", save(figure))
-    return result

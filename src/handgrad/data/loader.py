@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -11,6 +11,9 @@ from handgrad.data.augment import Augmentation
 from handgrad.data.datasets import Dataset
 from handgrad.data.preprocessing import Preprocessing
 from handgrad.errors import ArgumentError
+
+#: States of generators by their purpose, as `Generator.bit_generator.state` has them.
+RandomState: TypeAlias = dict[str, Any]
 
 
 class Batch(NamedTuple):
@@ -133,19 +136,43 @@ class Loader:
         return self._batch(index, self._order, self._seed)
 
     def __iter__(self) -> Iterator[Batch]:
+        return self.batches()
+
+    def batches(self, *, skip: int = 0) -> Iterator[Batch]:
+        """What `iter` gives, without the first `skip` of them, which are not even made."""
         # Not a generator: the order is drawn when iteration is asked for, and each iterator keeps its own.
         order, seed = self._begin()
-        return (self._batch(index, order, seed) for index in range(len(self)))
+        return (self._batch(index, order, seed) for index in range(skip, len(self)))
 
-    def rows(self, *, shuffled: bool = True) -> Iterator[tuple[NDArray[Any], ...]]:
+    def rows(self, *, shuffled: bool = True, skip: int = 0) -> Iterator[tuple[NDArray[Any], ...]]:
         """What `iter` makes batches of: the samples of each by number and, if distorted, the numbers that say how.
 
         Args:
             shuffled: False draws nothing, and gives the data set's own order.
+            skip: leave out so many batches at the beginning.
         """
         order, seed = self._begin() if shuffled else (None, 0)
         order = self._plain_order if order is None else order
-        return (self._described(order, start, seed) for start in self._starts())
+        return (self._described(order, start, seed) for start in self._starts()[skip:])
+
+    @property
+    def random_state(self) -> RandomState:
+        """Where its generators stand: set to what it was before an epoch, the same epoch comes again."""
+        state = {}
+        if self.rng is not None:
+            state["order"] = self.rng.bit_generator.state
+        if self._noise is not None:
+            state["distortions"] = self._noise.bit_generator.state
+        return state
+
+    @random_state.setter
+    def random_state(self, state: RandomState) -> None:
+        if state.keys() != self.random_state.keys():
+            raise ArgumentError("random_state", sorted(state), f"states of {sorted(self.random_state)}")
+        if self.rng is not None:
+            self.rng.bit_generator.state = state["order"]
+        if self._noise is not None:
+            self._noise.bit_generator.state = state["distortions"]
 
     @cached_property
     def _plain_order(self) -> NDArray[np.int64]:

@@ -134,6 +134,10 @@ class ParameterVector:
         vector = self.ops.zeros((self.count,), self.dtype)
         return Gradients(vector, self._split(vector, self._specs))
 
+    def named(self, twin: Array) -> dict[str, Array]:
+        """Views into a vector of the parameters' layout, such as an optimizer's, under the parameters' names."""
+        return self._split(twin, self._specs)
+
     @property
     def count(self) -> int:
         """Number of trainable values."""

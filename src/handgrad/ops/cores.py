@@ -55,6 +55,19 @@ def use_threads(count: int | None) -> Iterator[int]:
 
 
 @cache
+def processor() -> str:
+    """The processor's name, where the system says it; else its kind."""
+    import platform
+
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+@cache
 def usable_cores() -> int:
     """Number of physical cores that this process may use: of its affinity, and within its control group's quota.
 

@@ -1,6 +1,7 @@
 """Where a training or scoring step gets its examples from."""
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,9 @@ from handgrad.ops import Array, Ops
 
 #: What `Examples.inputs` makes a batch of.
 Given = tuple["np.ndarray[Any, Any]", ...]
+
+#: For every batch the arguments of `Examples.inputs`, and the targets.
+Batches = Iterator[tuple[Given, "np.ndarray[Any, Any]"]]
 
 
 class Examples:
@@ -34,11 +38,25 @@ class Examples:
         """The arrays that `inputs` reads besides its arguments."""
         return (self.loader.dataset.inputs,) if self._by_rows else ()
 
-    def __iter__(self) -> "Iterator[tuple[Given, np.ndarray[Any, Any]]]":
+    def __iter__(self) -> Batches:
         """For every batch the arguments of `inputs`, and the targets."""
+        return self.batches()
+
+    def batches(self, *, skip: int = 0) -> Batches:
+        """What `iter` gives, without the first `skip` batches of the epoch."""
+        if self.loader.rng is None and len(self.loader) == 1:
+            return iter(self._only[skip:])
+        return self._made(skip)
+
+    @cached_property
+    def _only(self) -> "list[tuple[Given, np.ndarray[Any, Any]]]":
+        """The one batch of all examples in their own order: made once, since XOR spent a third of its time on it."""
+        return list(self._made(0))
+
+    def _made(self, skip: int) -> Batches:
         if self._by_rows:
-            return ((given, self.loader.targets(given[0])) for given in self.loader.rows())
-        return (((batch.inputs,), batch.targets) for batch in self.loader)
+            return ((given, self.loader.targets(given[0])) for given in self.loader.rows(skip=skip))
+        return (((batch.inputs,), batch.targets) for batch in self.loader.batches(skip=skip))
 
     def first(self) -> "tuple[Given, np.ndarray[Any, Any]]":
         """Something of the shapes of the first batch, without drawing a new order."""

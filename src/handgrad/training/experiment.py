@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self, cast
 
 import numpy as np
@@ -118,17 +118,29 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Phase:
-    """One stretch of training with its own model: a candidate of a search, or the run itself."""
+    """One stretch of training with its own model: a candidate of a search, or the run itself.
+
+    Args:
+        title: for people.
+        experiment: what is trained.
+        finished: the validation accuracy of every width that was tried before.
+    """
 
     title: str
     experiment: Experiment
+    finished: Mapping[int, float] = field(default_factory=dict)
 
 
-def phases(recipe: Recipe, *, device: str = "cpu") -> Iterator[Phase]:
+def phases(recipe: Recipe, *, device: str = "cpu", finished: Mapping[int, float] | None = None) -> Iterator[Phase]:
     """The run of a recipe, after its search for a width, if it has one.
 
     The caller trains each phase to its end before asking for the next: the width of the last phase is the one whose
     candidate scored best on validation data. Test data takes no part in the choice.
+
+    Args:
+        recipe: what to run.
+        device: as `handgrad.ops.for_device` takes it.
+        finished: the validation accuracy of widths that an earlier process has tried; they are not tried again.
 
     >>> [phase.title for phase in phases(Recipe.load("points"))]
     ['points']
@@ -136,18 +148,20 @@ def phases(recipe: Recipe, *, device: str = "cpu") -> Iterator[Phase]:
     if recipe.select.widths and (recipe.train.patience or recipe.train.keep_best) and not recipe.data.validation:
         raise RecipeError("train.patience and train.keep_best need data.validation > 0 in the final run of a search.")
     splits = load(recipe.data.dataset)
-    scores: dict[int, float] = {}
+    scores = dict(finished or {})
     for width in recipe.select.widths:
+        if width in scores:
+            continue
         changes = {"model.hidden": (width,), "train.epochs": recipe.select.epochs, "train.report_test": False}
         candidate = recipe.override(changes | {"data.validation": recipe.select.validation})
         experiment = Experiment.prepare(candidate, splits=splits, device=device)
-        yield Phase(f"width {width}", experiment)
+        yield Phase(f"width {width}", experiment, dict(scores))
         scores[width] = experiment.trainer.history.epochs[-1].scores["validation"].accuracy
     if scores:
         best = max(scores, key=lambda width: scores[width])
         recipe = recipe.override({"model.hidden": (best,)})
     title = f"width {recipe.model.hidden[0]}, all data" if scores else recipe.name
-    yield Phase(title, Experiment.prepare(recipe, splits=splits, device=device))
+    yield Phase(title, Experiment.prepare(recipe, splits=splits, device=device), scores)
 
 
 def build_model(section: ModelSection, input_shape: Shape, outputs: int) -> Sequential:

@@ -67,18 +67,37 @@ class Epoch(NamedTuple):
     complete: bool = True
 
 
+#: A run of millions of steps keeps every second, every fourth, … so that no more than so many are in memory.
+MOST_STEPS = 100_000
+
+
 @dataclass
 class History:
-    """Every step and epoch of a training run.
+    """Every epoch of a training run, and every step, or of very many an even selection.
+
+    Args:
+        steps: those whose number is a multiple of `every`.
+        epochs: all of them.
+        every: 1, and twice as much whenever there are more than `MOST_STEPS`.
 
     >>> history = History()
-    >>> history.steps.append(Step(1, 1, 1, 1, loss=2.5, learning_rate=0.1, gradient_norm=1.0))
+    >>> history.add(Step(1, 1, 1, 1, loss=2.5, learning_rate=0.1, gradient_norm=1.0))
     >>> History.from_dict(history.to_dict()).steps[0].loss
     2.5
     """
 
     steps: list[Step] = field(default_factory=list)
     epochs: list[Epoch] = field(default_factory=list)
+    every: int = 1
+
+    def add(self, step: Step) -> None:
+        """Note a step, or leave it out where there are so many that not all are kept."""
+        if self.every > 1 and step.number % self.every:
+            return
+        self.steps.append(step)
+        if len(self.steps) > MOST_STEPS:
+            self.every *= 2
+            self.steps = [step for step in self.steps if step.number % self.every == 0]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and numbers for JSON; steps as columns, which is a third of the size of rows."""
@@ -88,6 +107,7 @@ class History:
                 {**epoch._asdict(), "scores": {name: asdict(scores) for name, scores in epoch.scores.items()}}
                 for epoch in self.epochs
             ],
+            "every": self.every,
         }
 
     @classmethod
@@ -99,7 +119,7 @@ class History:
             Epoch(**{**epoch, "scores": {name: _scores(s) for name, s in epoch["scores"].items()}})
             for epoch in values["epochs"]
         ]
-        return cls(steps, epochs)
+        return cls(steps, epochs, int(values.get("every", 1)))
 
 
 def _scores(values: Mapping[str, Any]) -> Scores:

@@ -5,7 +5,7 @@ import tomllib
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, Self, cast
@@ -156,7 +156,7 @@ class Recipe:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """From nested tables, as TOML and JSON give them."""
-        return cast(Self, _section(cls, values, ""))
+        return cast(Self, checked(cls, values, ""))
 
     def to_dict(self) -> dict[str, Any]:
         """Nested tables of plain values; the inverse of `from_dict`."""
@@ -203,18 +203,26 @@ def _places(recipe: Recipe) -> list[str]:
     return [f"{table}.{key}" for table, values in tables.items() if isinstance(values, dict) for key in values]
 
 
-def _section(kind: type[Any], values: Mapping[str, Any], where: str) -> Any:
-    """A dataclass from a table, every value checked against its field's type."""
+def checked(kind: type[Any], values: Mapping[str, Any], where: str) -> Any:
+    """A dataclass or named tuple from a table, every value checked against its field's type.
+
+    Args:
+        kind: the class.
+        values: by field.
+        where: the table's place, for error messages.
+
+    Raises:
+        RecipeError: an unknown field, or a value of the wrong kind.
+    """
     hints = typing.get_type_hints(kind)
-    checked = {}
+    arguments = {}
     for key, value in values.items():
         place = f"{where}.{key}".lstrip(".")
         if key not in hints:
-            names = [f.name for f in fields(kind)]
-            raise RecipeError(f"{place} is unknown, expected one of {', '.join(names)}{did_you_mean(key, names)}.")
-        checked[key] = _value(hints[key], value, place)
+            raise RecipeError(f"{place} is unknown, expected one of {', '.join(hints)}{did_you_mean(key, hints)}.")
+        arguments[key] = _value(hints[key], value, place)
     try:
-        return kind(**checked)
+        return kind(**arguments)
     except ArgumentError as error:
         raise RecipeError(f"{where}.{error}") from error
 
@@ -222,13 +230,14 @@ def _section(kind: type[Any], values: Mapping[str, Any], where: str) -> Any:
 def _value(hint: Any, value: Any, place: str) -> Any:
     """The value as its type hint wants it, or a RecipeError."""
     if isinstance(hint, type) and hasattr(hint, "__dataclass_fields__"):
-        return _section(hint, _require(value, Mapping, "a table", place), place)
+        return checked(hint, _require(value, Mapping, "a table", place), place)
     origin = typing.get_origin(hint)
     if origin is tuple:
         items = _require(value, list | tuple, "a list", place)
         return tuple(_value(typing.get_args(hint)[0], item, f"{place}[{i}]") for i, item in enumerate(items))
     if origin is not None:
-        return dict(_require(value, Mapping, "a table", place))
+        inner, table = typing.get_args(hint)[1], dict(_require(value, Mapping, "a table", place))
+        return table if inner is Any else {key: _value(inner, item, f"{place}.{key}") for key, item in table.items()}
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if hint is int and isinstance(value, bool):

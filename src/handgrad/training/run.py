@@ -4,14 +4,19 @@ run.json            the recipe with every value, the data's name and preprocessi
 model.safetensors   the parameters, under PyTorch's names and in its shapes
 history.json        every step and epoch
 result.json         the scores, as `handgrad train --json` prints them
+checkpoints/        what training goes on from, see checkpoint.py
+.lock               held by the process that trains; a crash lets go of it
 *.png               pictures
 """
 
+import importlib
+import importlib.metadata
 import json
 import math
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -25,6 +30,7 @@ from handgrad.files import write_atomically
 from handgrad.layers import Layer
 from handgrad.losses import Loss
 from handgrad.ops import Shape, for_device
+from handgrad.ops.cores import processor
 from handgrad.training.construct import construct
 from handgrad.training.evaluation import evaluate
 from handgrad.training.experiment import Experiment, build_model
@@ -64,8 +70,44 @@ class RunDirectory:
     def create_next(cls, parent: Path, name: str) -> Self:
         """A new directory below parent, named after the recipe and the time, such as `mlp-20260131-235959`."""
         stem = f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
-        candidates = (parent / (f"{stem}-{n}" if n else stem) for n in range(1000))
-        return cls.create(next(path for path in candidates if not path.exists()))
+        number = 0
+        while True:
+            path = parent / (f"{stem}-{number}" if number else stem)
+            try:
+                path.mkdir(parents=True)
+                return cls(path)
+            except FileExistsError:  # another was faster
+                number += 1
+            except OSError as error:
+                raise RunError(f"Directory {path} cannot be made ({error.strerror}); choose one with --out.") from error
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of its checkpoints."""
+        return self.path / "checkpoints"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from training in this directory; a crash lets go of the lock.
+
+        Raises:
+            RunError: another process trains in it, or it cannot be written to.
+        """
+        import filelock
+
+        lock = filelock.FileLock(self.path / ".lock", blocking=False)
+        try:
+            lock.acquire()
+        except filelock.Timeout as error:
+            raise RunError(
+                f"Another process trains in {self.path}; let it end, or choose another directory."
+            ) from error
+        except OSError as error:
+            raise RunError(f"{self.path} cannot be locked ({error.strerror}); it must be writable.") from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     def write_json(self, name: str, values: Any) -> None:
         """Write a JSON file, wholly or not at all; NaN and infinity, which JSON lacks, become null.
@@ -82,6 +124,7 @@ class RunDirectory:
             RunError: it cannot be written.
         """
         try:
+            self.path.mkdir(parents=True, exist_ok=True)  # somebody may have removed it meanwhile
             write_atomically(self.path / name, content)
         except OSError as error:
             raise RunError(f"{self.path / name} cannot be written ({error.strerror}).") from error
@@ -106,6 +149,16 @@ class RunDirectory:
 
         self.write("model.safetensors", safetensors.numpy.save(experiment.model.parameters.state_dict()))
         self.write_json("history.json", experiment.trainer.history.to_dict())
+        self.describe(experiment, threads)
+
+    def describe(self, experiment: Experiment, threads: int, *, saved: bool = True) -> None:
+        """Write run.json, which is known before the training.
+
+        Args:
+            experiment: what is trained.
+            threads: that compute.
+            saved: whether the weights beside it are what was learned; not so while a run goes on.
+        """
         self.write_json(
             "run.json",
             {
@@ -116,7 +169,8 @@ class RunDirectory:
                 "input_shape": list(experiment.input_shape),
                 "outputs": experiment.model.output_shape(experiment.input_shape)[0],
                 "classes": experiment.classes,
-                "environment": environment() | {"threads": threads, "device": experiment.model.parameters.ops.device},
+                "saved": saved,
+                "environment": environment(threads, experiment.model.parameters.ops.device),
             },
         )
 
@@ -154,6 +208,8 @@ class SavedRun:
         """
         directory = RunDirectory(path)
         values = directory.read_json("run.json")
+        if isinstance(values, dict) and values.get("saved") is False:
+            raise RunError(f"{path} is not finished; go on with `handgrad train --resume {path}`.")
         ops = for_device(device)
         try:
             recipe = Recipe.from_dict(values["recipe"])
@@ -248,8 +304,8 @@ def finite(values: Any) -> Any:
     return None if isinstance(values, float) and not math.isfinite(values) else values
 
 
-def environment() -> dict[str, Any]:
-    """Versions and machine, for the record."""
+def environment(threads: int, device: str) -> dict[str, Any]:
+    """All that the last bit of a number depends on besides the recipe: versions, machine, threads and device."""
     from handgrad import __version__
 
     blas: Mapping[str, Any] = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
@@ -257,9 +313,27 @@ def environment() -> dict[str, Any]:
         "handgrad": __version__,
         "python": platform.python_version(),
         "numpy": np.__version__,
+        "numba": _version("numba"),
         "blas": f"{blas.get('name')} {blas.get('version')}",
         "system": f"{platform.system()} {platform.machine()}",
-    }
+        "processor": processor(),
+        "threads": threads,
+        "device": device,
+    } | (_torch(device) if device.startswith("torch") else {})
+
+
+def _torch(device: str) -> dict[str, str]:
+    """PyTorch's version, and the name of its accelerator."""
+    torch = importlib.import_module("torch")
+    is_cuda = device.partition(":")[2].startswith("cuda")
+    return {"torch": torch.__version__} | ({"accelerator": torch.cuda.get_device_name()} if is_cuda else {})
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "none"
 
 
 def _check_weights(model: Layer, weights: Mapping[str, "np.ndarray[Any, Any]"]) -> None:

@@ -2,18 +2,19 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from handgrad.data.loader import Loader
+from handgrad.data.loader import Loader, RandomState
 from handgrad.errors import ArgumentError, HandgradError, NonFiniteError
 from handgrad.layers import Layer
 from handgrad.losses import Loss
 from handgrad.ops import Array, Ops
 from handgrad.optimizers import Optimizer
 from handgrad.schedules import ConstantSchedule, Schedule
-from handgrad.training.batches import Examples
+from handgrad.training.batches import Batches, Examples
 from handgrad.training.evaluation import evaluate
 from handgrad.training.history import Epoch, History, Scores, Step
 from handgrad.training.non_finite import origin_of_non_finite
@@ -21,6 +22,40 @@ from handgrad.training.non_finite import origin_of_non_finite
 
 class TrainingError(HandgradError):
     """Training cannot go on: the loss is no longer a finite number."""
+
+
+@dataclass(slots=True)
+class Position:
+    """How far an epoch has come.
+
+    Args:
+        epoch: its number, from 1.
+        randomness: of the loader, before it drew this epoch's order.
+        batch: steps taken in the epoch.
+        examples: seen in the epoch.
+        loss: summed over those examples.
+        norm: of the gradient, summed over the steps.
+        learning_rate: of the last step.
+        seconds: spent training.
+    """
+
+    epoch: int
+    randomness: RandomState
+    batch: int = 0
+    examples: int = 0
+    loss: float = 0.0
+    norm: float = 0.0
+    learning_rate: float = 0.0
+    seconds: float = 0.0
+
+    def add(self, examples: int, loss: float, norm: float, rate: float, seconds: float) -> None:
+        """Count a step on so many examples, whose mean loss and gradient's norm are given."""
+        self.batch += 1
+        self.examples += examples
+        self.loss += loss * examples
+        self.norm += norm
+        self.learning_rate = rate
+        self.seconds += seconds
 
 
 class Trainer:
@@ -86,6 +121,7 @@ class Trainer:
         self.gradients = model.parameters.gradients()
         self.state = optimizer.start(model.parameters.vector, ops=model.parameters.ops)
         self.best: tuple[Scores, dict[str, Any]] | None = None
+        self.position: Position | None = None  # between epochs
         self.stopped_by = ""
         self._stop_requested = False
         self._check()
@@ -122,6 +158,11 @@ class Trainer:
         """End the run after the current step; the unfinished epoch is scored and recorded as incomplete."""
         self._stop_requested = True
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether `stop` was called since the run began."""
+        return self._stop_requested
+
     def run(self, epochs: int) -> Iterator[Step | Epoch]:
         """Train for a number of passes over the data, on from where the last run ended.
 
@@ -134,37 +175,72 @@ class Trainer:
         if epochs < 1:
             raise ArgumentError("epochs", epochs, "an integer >= 1")
         self._stop_requested, self.stopped_by = False, ""
-        first = len(self.history.epochs) + 1
-        for number in range(first, first + epochs):
-            yield from self._run_epoch(number)
-            if self.stopped_by:
-                break
+        yield from self.run_to(len(self.history.epochs) + epochs)
+
+    def run_to(self, epochs: int) -> Iterator[Step | Epoch]:
+        """Train until that many passes have been made in all, those before a restart included.
+
+        Args:
+            epochs: in all; if they have been made already, or the run was ended, nothing is trained.
+
+        Yields:
+            as `run`.
+        """
+        while len(self.history.epochs) < epochs and not self.stopped_by:
+            yield from self._run_epoch()
+            if self._stop_requested and not self.stopped_by:
+                self.stopped_by = "request"
         if self.keep_best and self.best:
             self.model.parameters.load_state_dict(self.best[1])
 
-    def _run_epoch(self, number: int) -> Iterator[Step | Epoch]:
-        seconds, started, batches = 0.0, time.perf_counter(), len(self.train)
-        total, norms, examples, index, rate = 0.0, 0.0, 0, 0, 0.0
-        for index, (given, targets) in enumerate(self._examples, start=1):
+    def _run_epoch(self) -> Iterator[Step | Epoch]:
+        position, remaining = self._begin_or_go_on()
+        batches, started = len(self.train), time.perf_counter()
+        for given, targets in remaining:
             summed, norm, rate = self._update(given, targets)
-            seconds += time.perf_counter() - started
-            size = len(targets)
+            seconds, size = time.perf_counter() - started, len(targets)
             loss = self.loss.per_example(summed, size)
-            total, norms, examples = total + loss * size, norms + norm, examples + size
-            step = Step(self.state.step, number, index, batches, loss, rate, norm)
-            self.history.steps.append(step)
+            position.add(size, loss, norm, rate, seconds)
+            step = Step(self.state.step, position.epoch, position.batch, batches, loss, rate, norm)
+            self.history.add(step)
             yield step
             if self._stop_requested:
                 break
             started = time.perf_counter()
+        yield self._end_epoch(position, complete=position.batch == batches)
+
+    def _begin_or_go_on(self) -> tuple[Position, Batches]:
+        """The place in the epoch to train from, its beginning or where it was left, and the batches from there."""
+        if self.position is None:
+            self.position = Position(len(self.history.epochs) + 1, self.train.random_state)
+            return self.position, self._examples.batches()
+        now = self.train.random_state
+        self.train.random_state = self.position.randomness  # so that it draws this epoch's order again
+        remaining = self._examples.batches(skip=self.position.batch)
+        if self.position.batch:  # what has been drawn since then, if dropout draws from the same generator
+            self.train.random_state = now
+        return self.position, remaining
+
+    def _end_epoch(self, position: Position, *, complete: bool) -> Epoch:
+        """Score, and close the epoch's record."""
         scores = {name: evaluate(self.model, self.loss, loader) for name, loader in self.monitors.items()}
         if self._stop_requested:  # also one that came while scoring
             self.stopped_by = "request"
-        is_best, complete = self._note_best(scores.get("validation")), index == batches
-        epoch = Epoch(number, total / examples, scores, rate, norms / index, seconds, is_best, complete)
+        epoch = Epoch(
+            position.epoch,
+            position.loss / position.examples,
+            scores,
+            position.learning_rate,
+            position.norm / position.batch,
+            position.seconds,
+            self._note_best(scores.get("validation")),
+            complete,
+        )
         self.history.epochs.append(epoch)
-        self._check_patience()
-        yield epoch
+        self.position = None
+        if self.is_out_of_patience and not self.stopped_by:
+            self.stopped_by = "patience"
+        return epoch
 
     def _update(self, given: Sequence[Array], targets: Array) -> tuple[float, float, float]:
         """One step on a batch: the loss, the gradient's norm, the learning rate."""
@@ -214,13 +290,13 @@ class Trainer:
         self.best = (scores, self.model.parameters.state_dict() if self.keep_best else {})
         return True
 
-    def _check_patience(self) -> None:
-        epochs = self.history.epochs
-        if self.patience is None or self.stopped_by:
-            return
-        last_best = max((epoch.number for epoch in epochs if epoch.is_best), default=0)
-        if epochs[-1].number - last_best >= self.patience:
-            self.stopped_by = "patience"
+    @property
+    def is_out_of_patience(self) -> bool:
+        """Whether the validation score has not become better for `patience` epochs."""
+        if self.patience is None:
+            return False
+        last_best = max((epoch.number for epoch in self.history.epochs if epoch.is_best), default=0)
+        return len(self.history.epochs) - last_best >= self.patience
 
 
 def _rank(scores: Scores) -> tuple[float, float]:

@@ -1,0 +1,218 @@
+"""A training from the command line, begun or gone on with: its phases, checkpoints, interruptions, what it leaves."""
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from handgrad.cli.progress import Interruption, TrainingDisplay, stopping_on_interrupt
+from handgrad.errors import RecipeError, RunError
+from handgrad.inspection.pictures import draw
+from handgrad.inspection.plots import save
+from handgrad.ops import limit_threads
+from handgrad.training.checkpoint import Checkpoint
+from handgrad.training.checkpoint_folder import CheckpointFolder, latest
+from handgrad.training.experiment import Experiment, Phase, phases
+from handgrad.training.history import Epoch
+from handgrad.training.recipe import Recipe
+from handgrad.training.resumption import Resumption
+from handgrad.training.run import RunDirectory, environment, result_of
+from handgrad.training.trainer import Trainer, TrainingError
+
+
+@dataclass(frozen=True)
+class Saving:
+    """How often checkpoints are written, in minutes at most between two, and how many stay."""
+
+    minutes: float
+    keep: int
+
+
+def begin(
+    recipe: Recipe, out: Path | None, *, device: str, threads: int | None, saving: Saving, console: Console
+) -> dict[str, Any]:
+    """Train a recipe in a new directory; returns the result."""
+    with limit_threads(threads, device) as count:
+        remaining = phases(recipe, device=device)
+        first = next(remaining)  # the data and the model, and their errors, before any directory is made
+        run = RunDirectory.create(out) if out else RunDirectory.create_next(Path("runs"), recipe.name)
+        with run.locked():
+            session = Session(recipe, run, count, saving, TrainingDisplay(console))
+            return session.train(itertools.chain([first], remaining))
+
+
+def resume(
+    path: Path,
+    changes: Mapping[str, Any],
+    *,
+    device: str | None,
+    threads: int | None,
+    saving: Saving,
+    console: Console,
+) -> dict[str, Any]:
+    """Go on with a run from its latest checkpoint, on the device and threads of before unless told otherwise."""
+    run, display = RunDirectory(path), TrainingDisplay(console)
+    if not run.checkpoints.is_dir():
+        raise RunError(f"{path} has no checkpoints, expected the directory of a run; look into ./runs.")
+    with run.locked():
+        checkpoint = latest(run.checkpoints, display.warn)
+        if checkpoint is None:
+            raise RunError(f"{path} has no checkpoint to go on from; train anew, into another directory.")
+        before = Resumption.read(checkpoint).changed(changes)
+        device, threads = device or before.environment["device"], threads or before.environment["threads"]
+        with limit_threads(threads, device) as count:
+            for sentence in before.differences(environment(count, device)):
+                display.warn(sentence)
+            session = Session(before.recipe, run, count, saving, display, checkpoint)
+            return session.train(phases(before.recipe, device=device, finished=before.finished))
+
+
+@dataclass
+class Session:
+    """One process's part in a run.
+
+    Args:
+        recipe: what was asked for.
+        run: its directory, locked.
+        threads: that compute.
+        saving: when to write checkpoints.
+        display: for people.
+        checkpoint: to go on from, if it is not the beginning.
+    """
+
+    recipe: Recipe
+    run: RunDirectory
+    threads: int
+    saving: Saving
+    display: TrainingDisplay
+    checkpoint: Checkpoint | None = None
+    _complained: bool = False  # of the last checkpoint, which could not be written
+    _saved_step: int | None = None  # of the last checkpoint
+
+    def train(self, remaining: Iterable[Phase]) -> dict[str, Any]:
+        """Every phase, then the files and pictures; returns the result."""
+        with stopping_on_interrupt() as interruption:
+            for phase in remaining:
+                experiment = phase.experiment
+                self._train_phase(phase, interruption)
+                if experiment.trainer.stopped_by == "request":
+                    break
+            with self.display.console.status("Saving, scoring the test data and drawing the pictures …"):
+                result = self._keep(experiment)
+        self.display.finish(experiment, result)
+        return result
+
+    def _train_phase(self, phase: Phase, interruption: Interruption) -> None:
+        trainer, epochs = phase.experiment.trainer, phase.experiment.recipe.train.epochs
+        folder = self._folder(phase)
+        self._begin_or_go_on(phase.experiment, folder)
+        self.display.compile(trainer)
+        with self._saving_if_cut_off(phase.experiment, folder), self.display.phase(phase):
+            for event in trainer.run_to(epochs):
+                self.display.show(event)
+                if trainer.is_stopping:  # the epoch was closed too early; the checkpoint has it open
+                    continue
+                is_last = isinstance(event, Epoch) and (event.number == epochs or bool(trainer.stopped_by))
+                if interruption.requested or is_last:
+                    self._attempt(partial(folder.write, trainer), "What is in memory is still to be saved", trainer)
+                else:
+                    self._attempt(partial(folder.after, event, trainer), "Training goes on", trainer)
+                if interruption.requested:
+                    trainer.stop()
+
+    def _folder(self, phase: Phase) -> CheckpointFolder:
+        """The run's checkpoints, with what it has to know of itself to go on."""
+        searching = len(phase.finished) < len(self.recipe.select.widths)
+        where = environment(self.threads, phase.experiment.model.parameters.ops.device)
+        return CheckpointFolder(
+            self.run.checkpoints,
+            keep=self.saving.keep,
+            minutes=self.saving.minutes,
+            name=f"search-{len(phase.finished) + 1:02d}" if searching else "step",  # "search" comes before "step"
+            about=Resumption.of(self.recipe, phase, where).to_dict(),
+        )
+
+    def _begin_or_go_on(self, experiment: Experiment, folder: CheckpointFolder) -> None:
+        trainer, epochs = experiment.trainer, experiment.recipe.train.epochs
+        checkpoint, self.checkpoint = self.checkpoint, None
+        if checkpoint is not None:
+            Resumption.read(checkpoint).check_data(experiment)
+            checkpoint.restore(trainer)
+            self._saved_step = checkpoint.step
+            if trainer.position is not None and trainer.position.batch and trainer.position.epoch > epochs:
+                raise RecipeError(f"train.epochs is {epochs}, but the run is within epoch {trainer.position.epoch}.")
+        # Also of what is gone on with, since the recipe may be another one now.
+        self._attempt(partial(self._describe, experiment, folder), "Training goes on", trainer)
+
+    def _describe(self, experiment: Experiment, folder: CheckpointFolder) -> Path:
+        """Write a checkpoint, and that the weights in the directory are not yet what is learned."""
+        self.run.describe(experiment, self.threads, saved=False)
+        return folder.write(experiment.trainer)
+
+    def _attempt(self, write: Callable[[], Path | None], meanwhile: str, trainer: Trainer) -> None:
+        """Write a checkpoint; where it cannot be written, those before are there still."""
+        try:
+            if write() is not None:
+                self._complained, self._saved_step = False, trainer.state.step
+        except (OSError, RunError) as error:
+            if not self._complained:  # once, not after every epoch
+                reason = getattr(error, "strerror", None) or error
+                last = "there is none yet" if self._saved_step is None else f"the last is of step {self._saved_step:,}"
+                self.display.warn(
+                    f"no checkpoint could be written to {self.run.checkpoints} ({reason}). {meanwhile}; {last}."
+                )
+            self._complained = True
+
+    @contextmanager
+    def _saving_if_cut_off(self, experiment: Experiment, folder: CheckpointFolder) -> Iterator[None]:
+        """Within the block, training that fails, or a second Ctrl-C, still leaves what was learned in the directory."""
+        try:
+            yield
+        except TrainingError as error:
+            raise TrainingError(f"{error} {self._rescue(experiment, folder)}") from error
+        except KeyboardInterrupt:
+            self.run.save(experiment, self.threads)
+            self.display.warn(f"stopped at once. To go on: python -m handgrad train --resume {self.run.path}")
+            raise
+
+    def _rescue(self, experiment: Experiment, folder: CheckpointFolder) -> str:
+        """Save what was learned before a NaN, and say how to go on."""
+        trainer, parameters = experiment.trainer, experiment.model.parameters
+        try:
+            checkpoint = latest(folder.path, self.display.warn)
+            if checkpoint is not None and not np.all(np.isfinite(parameters.ops.to_numpy(parameters.vector))):
+                checkpoint.restore(trainer)  # the last step had ruined them already
+            self.run.save(experiment, self.threads)
+        except (OSError, RunError) as error:
+            return f"It could not be saved: {error}"
+        saved = f"What was learned until step {trainer.state.step:,} is in {self.run.path}."
+        if checkpoint is None:
+            return saved
+        rate = trainer.optimizer.learning_rate / 10
+        return (
+            f"{saved} Go on from the checkpoint before it, of step {checkpoint.step:,}, with a lower rate: "
+            f"`handgrad train --resume {self.run.path} --lr {rate:g}`."
+        )
+
+    def _keep(self, experiment: Experiment) -> dict[str, Any]:
+        """Write everything that the run leaves behind, what was learned first; returns the result."""
+        run = self.run
+        try:
+            run.save(experiment, self.threads)
+        except RunError as error:
+            if self._saved_step is None:
+                raise
+            hint = f"Make room, then `handgrad train --resume {run.path}` goes on from step {self._saved_step:,}."
+            raise RunError(f"{error} {hint}") from error
+        with np.errstate(over="ignore", invalid="ignore"):  # a network that diverged shows it in its scores
+            result = result_of(experiment, self.threads, run.path)
+            run.write_json("result.json", result)
+            for name, figure in draw(experiment):
+                run.write(f"{name}.png", save(figure))
+        return result
