@@ -3,6 +3,7 @@
 `python tests/reliability/endure.py` writes the figures of docs/reliability.md.
 """
 
+import gc
 import itertools
 import sys
 import tempfile
@@ -70,6 +71,7 @@ def main() -> None:
             trainings += 1
             if name != RECIPES[-1]:
                 continue
+            gc.collect()  # else it is a matter of chance how many trainings wait for Python to look for cycles
             seconds = time.process_time()
             samples.append({"seconds": round(seconds, 1), "megabytes": round(resident() / 1e6, 2)})
             print(f"{seconds:7.0f} s  {trainings:5} trainings  {samples[-1]['megabytes']:8.1f} MB", flush=True)

@@ -13,8 +13,6 @@ from rich.console import Console
 
 from handgrad.cli.progress import Interruption, TrainingDisplay, stopping_on_interrupt
 from handgrad.errors import RecipeError, RunError
-from handgrad.inspection.pictures import draw
-from handgrad.inspection.plots import save
 from handgrad.ops import limit_threads
 from handgrad.training.checkpoint import Checkpoint
 from handgrad.training.checkpoint_folder import CheckpointFolder, latest
@@ -202,6 +200,9 @@ class Session:
 
     def _keep(self, experiment: Experiment) -> dict[str, Any]:
         """Write everything that the run leaves behind, what was learned first; returns the result."""
+        from handgrad.inspection.pictures import draw  # takes a while, so not before there is something to draw
+        from handgrad.inspection.plots import save
+
         run = self.run
         try:
             run.save(experiment, self.threads)
