@@ -1,4 +1,6 @@
+import gc
 import math
+import weakref
 from typing import Any
 
 import numpy as np
@@ -210,3 +212,20 @@ def test_steps_record_the_loss_per_example_for_a_sum_too() -> None:
     assert isinstance(step, Step)
     assert isinstance(epoch, Epoch)
     assert step.loss == epoch.train_loss
+
+
+def test_the_memory_of_a_run_is_given_back_at_once() -> None:
+    """Not when Python happens to look for cycles: networks trained one after the other would add up."""
+    pytest.importorskip("numba")
+    model = hg.Sequential(hg.Linear(2, 8), hg.BatchNorm1d(8), hg.ReLU(), hg.Dropout(0.2), hg.Linear(8, 2))
+    gc.collect()
+    gc.disable()
+    try:
+        training = trainer(model, monitors={"test": loader(points())}, rng=np.random.default_rng(0))
+        list(training.run(2))
+        (program,) = set(vars(training._compiled_step)["_programs"].values())
+        held = [weakref.ref(x) for x in (training, program, vars(program)["_memory"])]
+        del training, program
+        assert [x() for x in held] == [None, None, None]
+    finally:
+        gc.enable()

@@ -261,7 +261,7 @@ class Recording:
 
         def describe(argument: Any) -> Any:
             if isinstance(argument, Written):
-                return describe(argument.value)
+                argument = argument.value  # not by calling itself, for then it would hold all blocks until collected
             if isinstance(argument, Value):
                 return argument.shape, argument.offset, numbers.setdefault(argument.block, len(numbers))
             return argument.index if isinstance(argument, Scalar) else argument
