@@ -202,7 +202,8 @@ def test_a_full_disk_stops_nothing_and_loses_nothing(
     monkeypatch.setattr(Checkpoint, "save", fail)
     result = invoke(*small(tiny, tmp_path / "run"), "--checkpoint-minutes", "1e-9")  # after every step
     assert result.exit_code == 0, result.output
-    assert result.output.count("no checkpoint could be written") == 1
+    assert result.output.count("Training goes on; the last is of step 6") == 1  # once, not after every step
+    assert result.output.count("What was learned is still to be saved; the last is of step 6") == 1
     assert "No space left" in result.output
     found = latest(tmp_path / "run" / "checkpoints", print)
     assert found is not None
@@ -288,7 +289,40 @@ def test_fewer_epochs_than_were_begun_are_refused(tiny: Path, tmp_path: Path, mo
         interrupt_at(16, patch)  # within the third epoch
         run(*small(tiny, tmp_path / "run"))
     result = invoke("train", "--resume", tmp_path / "run", "--epochs", "2")
-    assert "train.epochs is 2, but the run is within epoch 3" in str(result.exception)
+    assert "train.epochs is 2, expected at least 3" in str(result.exception)
+
+
+def test_an_interruption_after_the_last_epoch_changes_nothing(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(*small(tiny, tmp_path / "whole"))
+    with monkeypatch.context() as patch:
+        interrupt_at(28, patch)  # six steps and an epoch, four times
+        assert run(*small(tiny, tmp_path / "run"))["stopped_by"] == ""
+    assert comparable(tmp_path / "run") == comparable(tmp_path / "whole")
+
+
+def test_after_a_nan_the_checkpoint_that_leads_to_it_again_is_not_advised(tiny: Path, tmp_path: Path) -> None:
+    diverging = small(tiny, tmp_path / "run", "--set", "optimizer.learning_rate=1e38", "--checkpoint-minutes", "1e-9")
+    message = str(invoke(*diverging).exception)
+    last = files(tmp_path / "run" / "checkpoints")[-1]
+    assert f"remove {last}, then `handgrad train --resume" in message
+    last.unlink()
+    assert run("train", "--resume", tmp_path / "run", "--lr", "0.5")["epochs"] == 4
+
+
+@pytest.mark.parametrize(("code", "goes_on"), [(errno.ENOLCK, True), (errno.EROFS, False)])
+def test_where_nothing_can_be_locked_training_goes_on(
+    code: int, goes_on: bool, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise OSError(code, "told by the test")
+
+    monkeypatch.setattr("filelock.FileLock.acquire", fail)
+    result = invoke(*small(tiny, tmp_path / "run"))
+    assert (result.exit_code == 0) is goes_on
+    if not goes_on:
+        assert "cannot be written to (told by the test)" in str(result.exception)
 
 
 def test_the_same_data_may_lie_elsewhere(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -312,10 +346,11 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_taken(tiny: Path, tmp_
     assert comparable(tmp_path / "run") == before
 
 
-def test_weights_that_became_infinite_are_not_what_is_saved(tiny: Path, tmp_path: Path) -> None:
-    result = invoke(*small(tiny, tmp_path / "run"), "--set", "optimizer.learning_rate=1e38")
+@pytest.mark.parametrize("rate", ["1e+38", "1e+40"])  # large weights, and infinite ones
+def test_weights_that_became_infinite_are_not_what_is_saved(rate: str, tiny: Path, tmp_path: Path) -> None:
+    result = invoke(*small(tiny, tmp_path / "run"), "--set", f"optimizer.learning_rate={rate}")
     message = str(result.exception)
-    assert f"handgrad train --resume {tmp_path / 'run'} --lr 1e+37" in message
+    assert f"handgrad train --resume {tmp_path / 'run'} --lr {float(rate) / 10:g}" in message
     assert np.isfinite(SavedRun.open(tmp_path / "run").model.parameters.vector).all()
     resumed = run("train", "--resume", tmp_path / "run", "--lr", "0.5")
     assert resumed["epochs"] == 4

@@ -284,6 +284,18 @@ def test_one_generator_for_everything_goes_on_too(events: int, tmp_path: Path) -
     assert_same(interrupted(make, events, 3, tmp_path / "x"), straight)
 
 
+def test_the_order_of_a_shuffled_monitor_goes_on() -> None:
+    def make() -> Trainer:
+        return points(monitors={"validation": points().train})
+
+    straight, half, resumed = make(), make(), make()
+    list(straight.run(3))
+    list(half.run(2))
+    Checkpoint.of(half).restore(resumed)
+    list(resumed.run(1))
+    assert Checkpoint.of(resumed).values["random"] == Checkpoint.of(straight).values["random"]
+
+
 @pytest.mark.parametrize("events", range(1, 10))
 def test_a_loop_that_was_left_goes_on_where_it_was_left(events: int) -> None:
     whole, parts = points(), points()

@@ -214,6 +214,30 @@ def test_steps_record_the_loss_per_example_for_a_sum_too() -> None:
     assert step.loss == epoch.train_loss
 
 
+def test_a_loader_with_batches_of_its_own_is_asked_every_epoch() -> None:
+    class Counting(hg.Loader):
+        passes = 0
+
+        def __iter__(self) -> Any:
+            self.passes += 1
+            return super().__iter__()
+
+    own = Counting(points(), None, preprocessing=PREPROCESSING)
+    list(trainer(train=own).run(3))
+    assert own.passes == 3
+
+
+def test_labels_that_change_between_epochs_are_seen() -> None:
+    data = points()
+    training = trainer(train=loader(data, None))
+    list(training.run(1))
+    data.labels[...] = 1 - data.labels
+    list(training.run(1))
+    expected = hg.SoftmaxCrossEntropy()(training.model(data.inputs), data.labels, ops=training.model.parameters.ops)
+    list(training.run(1))
+    assert training.history.epochs[2].train_loss == pytest.approx(expected, rel=1e-4)
+
+
 def test_the_memory_of_a_run_is_given_back_at_once() -> None:
     """Not when Python happens to look for cycles: networks trained one after the other would add up."""
     pytest.importorskip("numba")

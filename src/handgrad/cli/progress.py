@@ -154,8 +154,8 @@ class TrainingDisplay:
         """Print what the user should know, above the bar."""
         self.console.print(f"[bold yellow]Warning:[/] {escape(sentence)}", soft_wrap=True)
 
-    def finish(self, experiment: Experiment, result: dict[str, Any]) -> None:
-        """Print the scores, where everything lies, and what to do next."""
+    def finish(self, experiment: Experiment, result: dict[str, Any], way_on: str = "") -> None:
+        """Print the scores, where everything lies, and what to do next, or how to go on if training was interrupted."""
         print_queries(self.console, result)
         trained = f"{result['epochs']:,} epochs in {seconds(result['train_seconds'])}"
         if experiment.trainer.stopped_by == "request":
@@ -170,8 +170,7 @@ class TrainingDisplay:
         directory = escape(result["run_directory"])
         self.console.print(f"Everything is in [bold]{directory}[/]: weights, history, pictures.", soft_wrap=True)
         if experiment.trainer.stopped_by == "request":
-            following = f"train --resume {directory}"
-            self.console.print(f"Go on later: [bold cyan]python -m handgrad {following}[/]", soft_wrap=True)
+            self.console.print(escape(way_on), soft_wrap=True)
             return
         shape = experiment.test.dataset.inputs.shape[1:]
         drawable = len(shape) == 2 and shape[0] == shape[1]

@@ -13,9 +13,10 @@ from rich.console import Console
 
 from handgrad.cli.progress import Interruption, TrainingDisplay, stopping_on_interrupt
 from handgrad.errors import RecipeError, RunError
+from handgrad.files import remove_unfinished
 from handgrad.ops import limit_threads
 from handgrad.training.checkpoint import Checkpoint
-from handgrad.training.checkpoint_folder import CheckpointFolder, latest
+from handgrad.training.checkpoint_folder import CheckpointFolder, files, latest
 from handgrad.training.experiment import Experiment, Phase, phases
 from handgrad.training.history import Epoch
 from handgrad.training.recipe import Recipe
@@ -59,6 +60,7 @@ def resume(
     if not run.checkpoints.is_dir():
         raise RunError(f"{path} has no checkpoints, expected the directory of a run; look into ./runs.")
     with run.locked():
+        remove_unfinished(path)
         checkpoint = latest(run.checkpoints, display.warn)
         if checkpoint is None:
             raise RunError(f"{path} has no checkpoint to go on from; train anew, into another directory.")
@@ -99,11 +101,11 @@ class Session:
             for phase in remaining:
                 experiment = phase.experiment
                 self._train_phase(phase, interruption)
-                if experiment.trainer.stopped_by == "request":
+                if interruption.requested:
                     break
             with self.display.console.status("Saving, scoring the test data and drawing the pictures …"):
                 result = self._keep(experiment)
-        self.display.finish(experiment, result)
+        self.display.finish(experiment, result, self._way_on)
         return result
 
     def _train_phase(self, phase: Phase, interruption: Interruption) -> None:
@@ -118,10 +120,10 @@ class Session:
                     continue
                 is_last = isinstance(event, Epoch) and (event.number == epochs or bool(trainer.stopped_by))
                 if interruption.requested or is_last:
-                    self._attempt(partial(folder.write, trainer), "What is in memory is still to be saved", trainer)
+                    self._attempt(partial(folder.write, trainer), trainer, urgent=True)
                 else:
-                    self._attempt(partial(folder.after, event, trainer), "Training goes on", trainer)
-                if interruption.requested:
+                    self._attempt(partial(folder.after, event, trainer), trainer)
+                if interruption.requested and not is_last:
                     trainer.stop()
 
     def _folder(self, phase: Phase) -> CheckpointFolder:
@@ -143,27 +145,29 @@ class Session:
             Resumption.read(checkpoint).check_data(experiment)
             checkpoint.restore(trainer)
             self._saved_step = checkpoint.step
-            if trainer.position is not None and trainer.position.batch and trainer.position.epoch > epochs:
-                raise RecipeError(f"train.epochs is {epochs}, but the run is within epoch {trainer.position.epoch}.")
+            begun = len(trainer.history.epochs) + (trainer.position is not None and trainer.position.batch > 0)
+            if begun > epochs:
+                raise RecipeError(f"train.epochs is {epochs}, expected at least {begun}: so many epochs were begun.")
         # Also of what is gone on with, since the recipe may be another one now.
-        self._attempt(partial(self._describe, experiment, folder), "Training goes on", trainer)
+        self._attempt(partial(self._describe, experiment, folder), trainer)
 
     def _describe(self, experiment: Experiment, folder: CheckpointFolder) -> Path:
         """Write a checkpoint, and that the weights in the directory are not yet what is learned."""
         self.run.describe(experiment, self.threads, saved=False)
         return folder.write(experiment.trainer)
 
-    def _attempt(self, write: Callable[[], Path | None], meanwhile: str, trainer: Trainer) -> None:
+    def _attempt(self, write: Callable[[], Path | None], trainer: Trainer, *, urgent: bool = False) -> None:
         """Write a checkpoint; where it cannot be written, those before are there still."""
         try:
             if write() is not None:
                 self._complained, self._saved_step = False, trainer.state.step
-        except (OSError, RunError) as error:
-            if not self._complained:  # once, not after every epoch
-                reason = getattr(error, "strerror", None) or error
+        except (OSError, RunError, MemoryError) as error:
+            if not self._complained or urgent:  # else once, not after every epoch
+                reason = getattr(error, "strerror", None) or error or "not enough memory"
                 last = "there is none yet" if self._saved_step is None else f"the last is of step {self._saved_step:,}"
                 self.display.warn(
-                    f"no checkpoint could be written to {self.run.checkpoints} ({reason}). {meanwhile}; {last}."
+                    f"no checkpoint could be written to {self.run.checkpoints} ({reason}). "
+                    f"{'What was learned is still to be saved' if urgent else 'Training goes on'}; {last}."
                 )
             self._complained = True
 
@@ -176,8 +180,15 @@ class Session:
             raise TrainingError(f"{error} {self._rescue(experiment, folder)}") from error
         except KeyboardInterrupt:
             self.run.save(experiment, self.threads)
-            self.display.warn(f"stopped at once. To go on: python -m handgrad train --resume {self.run.path}")
+            self.display.warn(f"stopped at once; the weights as they are now were saved. {self._way_on}")
             raise
+
+    @property
+    def _way_on(self) -> str:
+        """How an interrupted run is gone on with."""
+        if self._saved_step is None:
+            return "There is no checkpoint to go on from."
+        return f"To go on from step {self._saved_step:,}: python -m handgrad train --resume {self.run.path}"
 
     def _rescue(self, experiment: Experiment, folder: CheckpointFolder) -> str:
         """Save what was learned before a NaN, and say how to go on."""
@@ -193,10 +204,11 @@ class Session:
         if checkpoint is None:
             return saved
         rate = trainer.optimizer.learning_rate / 10
-        return (
-            f"{saved} Go on from the checkpoint before it, of step {checkpoint.step:,}, with a lower rate: "
-            f"`handgrad train --resume {self.run.path} --lr {rate:g}`."
-        )
+        way_on = f"`handgrad train --resume {self.run.path} --lr {rate:g}`"
+        if checkpoint.step == trainer.state.step and len(files(folder.path)) > 1:
+            # The same numbers come again, whatever the rate: the damage was done before.
+            way_on = f"remove {files(folder.path)[-1]}, then {way_on}"
+        return f"{saved} The last checkpoint is of step {checkpoint.step:,}; to go on with a lower rate: {way_on}."
 
     def _keep(self, experiment: Experiment) -> dict[str, Any]:
         """Write everything that the run leaves behind, what was learned first; returns the result."""

@@ -192,14 +192,14 @@ class Loader:
         self._seed = self._new_seed()
         return self._order, self._seed
 
-    def targets(self, rows: NDArray[np.int64]) -> NDArray[Any]:
-        """The targets of some samples, as in a batch."""
-        labels = self.dataset.labels[rows]  # new, since rows are an array
+    def targets(self, rows: NDArray[np.int64] | slice) -> NDArray[Any]:
+        """The targets of some samples, as in a batch: a new array."""
+        labels = self.dataset.labels[rows]
         if self.dataset.classes is None:
-            return labels.astype(self.dtype, copy=False)
+            return labels.astype(self.dtype)
         if self.one_hot:
             return one_hot(labels, self.dataset.classes, self.dtype)
-        return labels.astype(np.int64, copy=False)
+        return labels.astype(np.int64)
 
     def _starts(self) -> range:
         return range(0, len(self.dataset), self.batch_size)
@@ -210,8 +210,9 @@ class Loader:
 
     def _batch(self, index: int, order: NDArray[np.int64] | None, seed: int) -> Batch:
         start = self._starts()[index]
-        rows = (self._plain_order if order is None else order)[start : start + self.batch_size]
-        inputs = self.dataset.inputs[rows]
+        place = slice(start, start + self.batch_size)
+        rows = place if order is None else order[place]
+        inputs = self.dataset.inputs[rows]  # a view for a slice; preprocessing makes a new array of it
         if self.augment is not None:
             inputs = self.augment(inputs, self._generator(start, seed))
         return Batch(self.preprocessing(inputs, self.dtype), self.targets(rows))

@@ -1,7 +1,6 @@
 """Where a training or scoring step gets its examples from."""
 
 from collections.abc import Iterator
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -44,19 +43,10 @@ class Examples:
 
     def batches(self, *, skip: int = 0) -> Batches:
         """What `iter` gives, without the first `skip` batches of the epoch."""
-        if self.loader.rng is None and len(self.loader) == 1:
-            return iter(self._only[skip:])
-        return self._made(skip)
-
-    @cached_property
-    def _only(self) -> "list[tuple[Given, np.ndarray[Any, Any]]]":
-        """The one batch of all examples in their own order: made once, since XOR spent a third of its time on it."""
-        return list(self._made(0))
-
-    def _made(self, skip: int) -> Batches:
         if self._by_rows:
             return ((given, self.loader.targets(given[0])) for given in self.loader.rows(skip=skip))
-        return (((batch.inputs,), batch.targets) for batch in self.loader.batches(skip=skip))
+        batches = iter(self.loader) if skip == 0 else self.loader.batches(skip=skip)
+        return (((batch.inputs,), batch.targets) for batch in batches)
 
     def first(self) -> "tuple[Given, np.ndarray[Any, Any]]":
         """Something of the shapes of the first batch, without drawing a new order."""

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,8 @@ class CheckpointFolder:
                 raise RunError(f"{checkpoint.not_finite} holds NaN or infinity")
             self.path.mkdir(parents=True, exist_ok=True)
             checkpoint.save(path := self._path(trainer))
-            self._remove_old(path)
+            with suppress(OSError):  # they are only in the way, and are tried again
+                self._remove_old(path)
             return path
         finally:  # one that fails is not tried again at once
             self._finished = self._clock()

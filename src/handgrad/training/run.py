@@ -9,9 +9,11 @@ checkpoints/        what training goes on from, see checkpoint.py
 *.png               pictures
 """
 
+import errno
 import importlib
 import importlib.metadata
 import json
+import logging
 import math
 import platform
 import time
@@ -36,6 +38,9 @@ from handgrad.training.evaluation import evaluate
 from handgrad.training.experiment import Experiment, build_model
 from handgrad.training.history import History
 from handgrad.training.recipe import Recipe
+
+#: What a file system without locks says.
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,9 @@ class RunDirectory:
                 f"Another process trains in {self.path}; let it end, or choose another directory."
             ) from error
         except OSError as error:
-            raise RunError(f"{self.path} cannot be locked ({error.strerror}); it must be writable.") from error
+            if error.errno not in _NO_LOCKS:
+                raise RunError(f"{self.path} cannot be written to ({error.strerror}).") from error
+            logging.getLogger(__name__).warning("%s cannot be locked; do not train in it twice at a time", self.path)
         try:
             yield
         finally:

@@ -49,8 +49,9 @@ class Program:
         self._workers = 2 if sum(i.flops for i in self.instructions) > _WORTH_SHARING else 1
         self._draws = [(draw.rng, draw.into.view()) for draw in recorder.draws]
         self._arrays = [(n, x.view()) for n, x in enumerate(inputs) if isinstance(x, Value)]
-        self._results = [value.view() for value in results]
-        self._checked = [(what, value.view()) for what, value in recorder.checks]
+        # Bound methods, since a small step feels the time it takes to look them up.
+        self._results = [value.view().copy if value.ndim else value.view().item for value in results]
+        self._checked = [(what, value.view().item) for what, value in recorder.checks]
 
     def run(self, pool: Pool, arguments: Sequence[Any]) -> Any:
         """Do what the function did, with these arguments.
@@ -68,10 +69,10 @@ class Program:
         for words, place, index in self._scalars:
             words[place] = arguments[index]
         pool.run(self._address, self._rows, self._workers, self._pace)
-        for what, view in self._checked:
-            if not math.isfinite(view):
-                raise NonFiniteError(what, float(view))
-        results = tuple(float(view) if view.ndim == 0 else view.copy() for view in self._results)
+        for what, number in self._checked:
+            if not math.isfinite(number()):
+                raise NonFiniteError(what, number())
+        results = tuple([result() for result in self._results])
         return results if isinstance(self._outputs, tuple) else results[0] if results else None
 
     def _write(self, groups: Sequence[tuple[Sequence[Instruction], bool]]) -> None:
