@@ -174,7 +174,8 @@ class Checkpoint:
             _require(metadata["crc32"] == str(_checksum(metadata["handgrad"], arrays)), "crc32", "that of the content")
             return cls(arrays, values)
         except (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
-            raise RunError(f"{path} is not a checkpoint that can be read: {error}") from error
+            reason = str(error).rstrip(".")
+            raise RunError(f"{path} is not a checkpoint that can be read: {reason}.") from error
         except RecursionError as error:
             raise RunError(f"{path} is not a checkpoint that can be read: its values are nested too deeply.") from error
 

@@ -134,5 +134,5 @@ def latest(path: Path, report: Callable[[str], None]) -> Checkpoint | None:
         try:
             return Checkpoint.load(file)
         except RunError as error:
-            report(str(error))
+            report(f"{error} An earlier one is taken, if there is one.")
     return None
