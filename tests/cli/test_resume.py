@@ -270,6 +270,17 @@ def test_a_run_that_is_gone_on_with_is_not_finished_until_it_is(
     assert f"is not finished; go on with `handgrad train --resume {tmp_path / 'run'}`" in str(result.exception)
 
 
+def test_a_run_is_described_when_it_can_be_gone_on_with(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*arguments: object) -> None:
+        assert not (tmp_path / "run" / "run.json").exists()
+        raise SystemExit(9)
+
+    monkeypatch.setattr("handgrad.training.checkpoint.write_atomically", die)
+    assert invoke(*small(tiny, tmp_path / "run")).exit_code == 9
+
+
 def test_changes_hold_from_the_moment_they_are_made(
     tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 import json
 
+from endure import spread_of
 from reliability_page import BLOCK, PAGE, RESULTS, SHOWN, regenerated
 
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -21,12 +22,14 @@ def test_what_was_measured_is_as_it_should_be() -> None:
         assert row["failures"] == []
         assert row["slowest"] <= 1
         assert row["megabytes"] <= 200
-    kills = MEASURED["kills"]["rows"]
+    kills, (memory,) = MEASURED["kills"]["rows"], MEASURED["memory"]["rows"]
     assert len(kills) == 100
     assert all(row["same"] for row in kills)
     assert sum(bool(row["place"]) for row in kills) >= 20
     assert all(row["good"] for row in MEASURED["faults"]["rows"])
     assert {"ENOSPC", "EIO"} <= {row["code"] for row in MEASURED["faults"]["rows"]}
+    assert memory["samples"][-1]["seconds"] >= 1800
+    assert spread_of(memory["samples"]) <= 0.02
 
 
 def test_a_section_that_was_not_measured_says_so() -> None:

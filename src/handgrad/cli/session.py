@@ -148,13 +148,11 @@ class Session:
             begun = len(trainer.history.epochs) + (trainer.position is not None and trainer.position.batch > 0)
             if begun > epochs:
                 raise RecipeError(f"train.epochs is {epochs}, expected at least {begun}: so many epochs were begun.")
-        # Also of what is gone on with, since the recipe may be another one now.
-        self._attempt(partial(self._describe, experiment, folder), trainer)
-
-    def _describe(self, experiment: Experiment, folder: CheckpointFolder) -> Path:
-        """Write a checkpoint, and that the weights in the directory are not yet what is learned."""
-        self.run.describe(experiment, self.threads, saved=False)
-        return folder.write(experiment.trainer)
+        describe: Callable[[], Path | None] = partial(self.run.describe, experiment, self.threads, saved=False)
+        writes = (describe, partial(folder.write, trainer))  # a checkpoint too, since the recipe may be another one now
+        # run.json says that there is a run to go on with, so at a beginning a checkpoint has to be there before it.
+        for write in writes if checkpoint is not None else writes[::-1]:
+            self._attempt(write, trainer)
 
     def _attempt(self, write: Callable[[], Path | None], trainer: Trainer, *, urgent: bool = False) -> None:
         """Write a checkpoint; where it cannot be written, those before are there still."""
