@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.runner import usable_cores
+from handgrad.ops.cores import processor
 
 _LIBRARIES = ("handgrad", "numpy", "numba", "torch", "jax", "scikit-learn", "onnxruntime")
 _VECTORS = ("avx2", "avx512f", "asimd", "sve")
@@ -23,7 +24,7 @@ def describe() -> dict[str, Any]:
     flags = info.get("flags", info.get("Features", "")).split()
     blas = subprocess.run([sys.executable, "-c", _BLAS], capture_output=True, text=True, check=True).stdout.strip()
     return {
-        "processor": info.get("model name") or platform.processor() or platform.machine(),
+        "processor": processor(),
         "vectors": [name for name in _VECTORS if name in flags],
         "cores": len(usable_cores()),
         "memory_bytes": _memory(),

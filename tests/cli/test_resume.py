@@ -313,6 +313,19 @@ def test_an_interruption_after_the_last_epoch_changes_nothing(
     assert comparable(tmp_path / "run") == comparable(tmp_path / "whole")
 
 
+def test_an_interruption_after_the_last_epoch_of_a_search_says_how_to_go_on(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(*searching(tiny, tmp_path / "whole"))
+    with monkeypatch.context() as patch:
+        interrupt_at(6, patch)  # a step and an epoch, three times: the first width is done
+        cut = invoke(*searching(tiny, tmp_path / "run"))
+    assert f"train --resume {tmp_path / 'run'}" in cut.output
+    assert json.loads((tmp_path / "run" / "result.json").read_text())["stopped_by"] == "request"
+    run("train", "--resume", tmp_path / "run")
+    assert comparable(tmp_path / "run") == comparable(tmp_path / "whole")
+
+
 def test_after_a_nan_the_checkpoint_that_leads_to_it_again_is_not_advised(tiny: Path, tmp_path: Path) -> None:
     diverging = small(tiny, tmp_path / "run", "--set", "optimizer.learning_rate=1e38", "--checkpoint-minutes", "1e-9")
     message = str(invoke(*diverging).exception)

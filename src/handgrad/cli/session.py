@@ -101,7 +101,7 @@ class Session:
             for phase in remaining:
                 experiment = phase.experiment
                 self._train_phase(phase, interruption)
-                if interruption.requested:
+                if experiment.trainer.stopped_by == "request":
                     break
             with self.display.console.status("Saving, scoring the test data and drawing the pictures …"):
                 result = self._keep(experiment)
@@ -110,7 +110,9 @@ class Session:
 
     def _train_phase(self, phase: Phase, interruption: Interruption) -> None:
         trainer, epochs = phase.experiment.trainer, phase.experiment.recipe.train.epochs
-        folder = self._folder(phase)
+        searching = len(phase.finished) < len(self.recipe.select.widths)
+        # Trainings of one run follow each other in the alphabetical order of their names.
+        folder = self._folder(phase, f"search-{len(phase.finished) + 1:04d}" if searching else "step")
         self._begin_or_go_on(phase.experiment, folder)
         self.display.compile(trainer)
         with self._saving_if_cut_off(phase.experiment, folder), self.display.phase(phase):
@@ -123,18 +125,17 @@ class Session:
                     self._attempt(partial(folder.write, trainer), trainer, urgent=True)
                 else:
                     self._attempt(partial(folder.after, event, trainer), trainer)
-                if interruption.requested and not is_last:
+                if interruption.requested and (searching or not is_last):  # else everything is done
                     trainer.stop()
 
-    def _folder(self, phase: Phase) -> CheckpointFolder:
+    def _folder(self, phase: Phase, name: str) -> CheckpointFolder:
         """The run's checkpoints, with what it has to know of itself to go on."""
-        searching = len(phase.finished) < len(self.recipe.select.widths)
         where = environment(self.threads, phase.experiment.model.parameters.ops.device)
         return CheckpointFolder(
             self.run.checkpoints,
             keep=self.saving.keep,
             minutes=self.saving.minutes,
-            name=f"search-{len(phase.finished) + 1:02d}" if searching else "step",  # "search" comes before "step"
+            name=name,
             about=Resumption.of(self.recipe, phase, where).to_dict(),
         )
 
