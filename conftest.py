@@ -1,9 +1,17 @@
 """Names that every doctest may use."""
 
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 import pytest
+
+#: What needs extras that are not installed, and is not even imported then.
+collect_ignore_glob = []
+if not all(find_spec(package) for package in ("starlette", "uvicorn", "jsonschema", "latex2mathml")):
+    collect_ignore_glob += ["src/handgrad/web/*", "tests/web/*", "tests/reliability/*fuzz_web.py"]
+if not find_spec("schemathesis"):
+    collect_ignore_glob += ["tests/reliability/*fuzz_web.py"]
 
 
 @pytest.fixture(autouse=True)

@@ -1,11 +1,16 @@
 """What every test may ask for."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from handgrad.data.idx import write_idx
+
+if TYPE_CHECKING:
+    from served import Served
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +27,28 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_idx(directory / f"{name}-images-idx3-ubyte.gz", images)
         write_idx(directory / f"{name}-labels-idx1-ubyte", labels)
     return directory
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a finished run, one that was left off, and what is no run."""
+    from served import make_run, make_unfinished_run
+
+    folder = tmp_path_factory.mktemp("runs")
+    make_unfinished_run(folder, "left-off", "xor")
+    make_run(folder, "finished")
+    (folder / "empty").mkdir()
+    (folder / "broken").mkdir()
+    (folder / "broken" / "run.json").write_text('{"recipe": 3}')
+    (folder / "broken" / "model.safetensors").write_bytes(b"not one")
+    (folder / "a file").write_text("")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def page(runs: Path) -> "Iterator[Served]":
+    """A server of the page with that folder, for the tests that leave both as they are."""
+    from served import served
+
+    with served(runs) as server:
+        yield server

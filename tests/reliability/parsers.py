@@ -22,9 +22,10 @@ from handgrad.cli.train import _assignment
 from handgrad.data import read_idx, write_idx
 from handgrad.data.datasets import load
 from handgrad.data.digits import as_mnist, read_image
+from handgrad.training.assembly import build_schedule
 from handgrad.training.checkpoint import Checkpoint, _checksum
 from handgrad.training.construct import construct
-from handgrad.training.experiment import Phase, build_model, build_schedule, phases
+from handgrad.training.experiment import Phase, build_model, phases
 from handgrad.training.recipe import Recipe, recipe_names
 from handgrad.training.resumption import Resumption
 from handgrad.training.run import SavedRun, environment

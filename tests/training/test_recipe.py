@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from handgrad.data import Augmentation, write_idx
 from handgrad.errors import HandgradError, RecipeError
 from handgrad.training import Experiment, Recipe, phases, recipe_names
-from handgrad.training.experiment import build_schedule
+from handgrad.training.assembly import build_schedule
 
 
 @pytest.mark.parametrize("name", recipe_names())

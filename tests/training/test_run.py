@@ -1,6 +1,8 @@
 import json
+import threading
 from pathlib import Path
 
+import filelock
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
@@ -146,3 +148,15 @@ def test_memory_is_not_taken_for_a_model_that_the_file_does_not_hold(
     run.write_json("run.json", values)
     with pytest.raises(RunError, match=r"2\.weight has the shape"):
         SavedRun.open(run.path)
+
+
+def test_a_lock_that_is_let_go_of_in_a_moment_is_waited_for(tmp_path: Path) -> None:
+    """A server that lists the runs takes each lock for an instant, to see whether somebody trains there."""
+    run, probe = (
+        RunDirectory.create(tmp_path / "run"),
+        filelock.FileLock(tmp_path / "run" / ".lock", thread_local=False),
+    )
+    probe.acquire()
+    threading.Timer(0.1, probe.release).start()
+    with run.locked():
+        assert not probe.is_locked

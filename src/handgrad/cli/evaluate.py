@@ -65,8 +65,8 @@ def _check_fit(saved: "SavedRun", dataset: "Dataset") -> None:
 def _score(saved: "SavedRun", dataset: "Dataset") -> tuple[Any, "np.ndarray[Any, Any]"]:
     """Loss and accuracy, and the outputs behind them."""
     from handgrad.data.loader import Loader
+    from handgrad.training.assembly import EVALUATION_BATCH
     from handgrad.training.evaluation import evaluate, predict
-    from handgrad.training.experiment import EVALUATION_BATCH
 
     one_hot = saved.recipe.data.one_hot
     loader = Loader(dataset, EVALUATION_BATCH, preprocessing=saved.preprocessing, one_hot=one_hot)

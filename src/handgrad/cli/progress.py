@@ -5,9 +5,9 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -17,6 +17,8 @@ from rich.table import Table
 
 from handgrad.cli.console import number, percent, seconds
 from handgrad.layers.summary import summary
+from handgrad.session import Interruption
+from handgrad.training.change import Settings
 from handgrad.training.experiment import Experiment, Phase
 from handgrad.training.history import Epoch, Step
 from handgrad.training.trainer import Trainer
@@ -28,13 +30,6 @@ _LINES = 30
 _REFRESH = 0.1
 
 _STOPPING = b"\nStopping after this step; what was learned will be saved. Ctrl-C again to stop at once.\n"
-
-
-@dataclass
-class Interruption:
-    """Whether somebody has asked the training to stop."""
-
-    requested: bool = False
 
 
 @contextmanager
@@ -72,6 +67,10 @@ class TrainingDisplay:
     def __init__(self, console: Console) -> None:
         self.console = console
         self._refreshed = 0.0
+
+    def interruptible(self) -> AbstractContextManager[Interruption]:
+        """Within the block, Ctrl-C stops the training after the current step."""
+        return stopping_on_interrupt()
 
     def compile(self, trainer: Trainer) -> None:
         """Compile what the training step needs, with a bar where that takes a while: the first time on a machine."""
@@ -150,9 +149,20 @@ class TrainingDisplay:
         cells = [number(epoch.train_loss), *accuracies, f"{epoch.learning_rate:.2g}", seconds(epoch.seconds)]
         self.console.print(_row(place, *cells))
 
+    def steer(self, save: Callable[[], None]) -> Settings:
+        """Nothing is changed in a training of the command line while it runs."""
+        return {}
+
+    def saved(self, path: Path, step: int) -> None:
+        """Checkpoints are written in silence."""
+
     def warn(self, sentence: str) -> None:
         """Print what the user should know, above the bar."""
         self.console.print(f"[bold yellow]Warning:[/] {escape(sentence)}", soft_wrap=True)
+
+    def keeping(self) -> AbstractContextManager[object]:
+        """Say that there is still something to wait for."""
+        return self.console.status("Saving, scoring the test data and drawing the pictures …")
 
     def finish(self, experiment: Experiment, result: dict[str, Any], way_on: str = "") -> None:
         """Print the scores, where everything lies, and what to do next, or how to go on if training was interrupted."""

@@ -47,7 +47,8 @@ def command(
 
     With --resume RUN a run goes on where it was cut off, as if nothing had happened.
     """
-    from handgrad.cli.session import Saving, begin, resume
+    from handgrad.cli.progress import TrainingDisplay
+    from handgrad.session import Saving, begin, resume
     from handgrad.training.recipe import Recipe
 
     options = {
@@ -64,10 +65,10 @@ def command(
     changes |= dict(_assignment(text) for text in change or [])
     if not minutes > 0:
         raise ArgumentError("--checkpoint-minutes", minutes, "a number > 0")
-    saving, console = Saving(minutes, keep), output_console(as_json=as_json)
+    saving, display = Saving(minutes, keep), TrainingDisplay(output_console(as_json=as_json))
     if resumed is not None:
         _refuse_with_resume({"RECIPE": recipe, "--optimizer": optimizer, "--out": out})
-        result = resume(resumed, changes, device=device, threads=threads, saving=saving, console=console)
+        result = resume(resumed, changes, device=device, threads=threads, saving=saving, observer=display)
     else:
         chosen = Recipe.load(recipe or "fast")
         if optimizer is not None:
@@ -75,7 +76,7 @@ def command(
         chosen = chosen.override(changes)
         if "model.hidden" in changes:
             chosen = chosen.override({"select.widths": ()})  # the width is chosen: by the caller
-        result = begin(chosen, out, device=device or "cpu", threads=threads, saving=saving, console=console)
+        result = begin(chosen, out, device=device or "cpu", threads=threads, saving=saving, observer=display)
     if as_json:
         typer.echo(json.dumps(result))
 

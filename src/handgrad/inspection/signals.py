@@ -1,7 +1,8 @@
 """What flows through a network: every layer's output, and the gradient that comes back to it."""
 
+from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,20 @@ class Signal:
         layer: itself.
         output: what it made, (N, …).
         gradient: of the loss with respect to that, in the same shape.
+        parameter_gradients: of the loss with respect to the layer's own parameters, by their full names.
     """
 
     name: str
     layer: Layer
     output: NDArray[Any]
     gradient: NDArray[Any]
+    parameter_gradients: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    @property
+    def dead(self) -> NDArray[np.bool_]:
+        """Which units, or channels, are not above 0 for any example of the batch, (C,)."""
+        axes = tuple(axis for axis in range(self.output.ndim) if axis != 1)  # examples, and pixels
+        return np.asarray(self.output.max(axis=axes) <= 0)  # (N, C, …) → (C,)
 
     def __str__(self) -> str:
         return f"layer {self.name} ({type(self.layer).__name__})" if self.name else f"the {type(self.layer).__name__}"
@@ -56,8 +65,10 @@ def signals(model: Layer, loss: Loss, inputs: Any, targets: Any) -> list[Signal]
             passed.append((name, layer, x, cache))
         _, loss_cache = loss.forward(x, ops.asarray(targets), ops=ops)
         gradient = loss.backward(loss_cache, ops=ops)
-        tree, found = parameters.gradients().tree, []
+        gradients, found = parameters.gradients(), []
         for name, layer, output, cache in reversed(passed):
-            found.append(Signal(name, layer, ops.to_numpy(output), ops.to_numpy(gradient)))
-            gradient = layer.backward(gradient, cache, ops=ops, grads=tree[name])
+            upstream, prefix = gradient, f"{name}." if name else ""
+            gradient = layer.backward(upstream, cache, ops=ops, grads=gradients.tree[name])
+            own = {place: ops.to_numpy(view) for place, view in gradients.views.items() if place.startswith(prefix)}
+            found.append(Signal(name, layer, ops.to_numpy(output), ops.to_numpy(upstream), own))
     return found[::-1]

@@ -81,6 +81,7 @@ class Checkpoint:
             {
                 "format": FORMAT,
                 "step": trainer.state.step,
+                "schedule_offset": trainer.schedule_offset,
                 "position": asdict(position),
                 "random": _random_state(trainer),
                 "epochs": History(epochs=history.epochs).to_dict()["epochs"],
@@ -115,6 +116,7 @@ class Checkpoint:
             for name, view in parameters.named(vector).items():
                 view[...] = parameters.ops.asarray(self.arrays[f"optimizer/{slot}/{name}"], parameters.dtype)
         trainer.state.step, trainer.position, trainer.history = step, position, history
+        trainer.schedule_offset = self.values.get("schedule_offset", 0)
         trainer.best = None if best is None else (best, self._under("best/"))
         trainer.stopped_by = "patience" if trainer.is_out_of_patience else ""
 
@@ -134,6 +136,8 @@ class Checkpoint:
         for name, least in (("step", 0), ("every", 1)):
             value = values[name]
             _require(type(value) is int and least <= value < 2**63, name, f"an integer >= {least}")
+        offset = values.get("schedule_offset", 0)  # older files have none
+        _require(type(offset) is int and -(2**63) < offset <= values["step"], "schedule_offset", "an integer <= step")
         return values["step"], position, History(self._steps(), epochs, values["every"])
 
     def _steps(self) -> list[Step]:

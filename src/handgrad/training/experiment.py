@@ -7,7 +7,7 @@ from typing import Any, Self, cast
 
 import numpy as np
 
-from handgrad import initializers, layers, losses, optimizers, schedules
+from handgrad import initializers, layers, losses
 from handgrad.data.datasets import Dataset, Splits, load, split
 from handgrad.data.loader import Loader
 from handgrad.data.preprocessing import Layout, Normalize, Preprocessing
@@ -15,12 +15,10 @@ from handgrad.errors import RecipeError
 from handgrad.layers import Layer, LogSoftmax, Sequential, Softmax
 from handgrad.losses import ClassificationLoss, Loss, SoftmaxCrossEntropy
 from handgrad.ops import Shape, for_device
+from handgrad.training.assembly import Loaders, build_trainer
 from handgrad.training.construct import construct
 from handgrad.training.recipe import ModelSection, Recipe
 from handgrad.training.trainer import Trainer
-
-#: Examples scored at once: few enough for a convolution's scratch space to stay below 200 MB.
-EVALUATION_BATCH = 250
 
 #: Every layer that a recipe may name.
 LAYERS: dict[str, type[Layer]] = {
@@ -107,12 +105,13 @@ class Experiment:
         loss = construct(losses.NAMED, recipe.loss, "loss")
         _check_loss(recipe, loss, model, splits.train)
         _check_queries(recipe, splits.train)
-        loaders = _Loaders(recipe, preprocessing, streams["shuffle"])
+        loaders = Loaders(recipe, preprocessing, streams["shuffle"])
         test = loaders.score(splits.test)
         monitors = {"validation": loaders.score(validation)} if validation else {}
         if recipe.train.report_test:
             monitors["test"] = test
-        trainer = _trainer(recipe, model, loss, loaders.train(train), monitors, streams["dropout"])
+        batches = loaders.train(train)
+        trainer = build_trainer(recipe, model, loss, train=batches, monitors=monitors, rng=streams["dropout"])
         return cls(recipe, splits.train.name, preprocessing, input_shape, splits.train.classes, loss, trainer, test)
 
 
@@ -256,63 +255,3 @@ def _check_queries(recipe: Recipe, dataset: Dataset) -> None:
 def _set_aside(train: Dataset, count: int, rng: np.random.Generator) -> tuple[Dataset, Dataset | None]:
     """Training and validation data; with a count of 0 there is no validation data."""
     return split(train, count, rng) if count else (train, None)
-
-
-@dataclass(frozen=True)
-class _Loaders:
-    """Makes the loaders of one experiment, all with the same preprocessing."""
-
-    recipe: Recipe
-    preprocessing: Preprocessing
-    rng: np.random.Generator
-
-    def train(self, dataset: Dataset) -> Loader:
-        """Shuffled and, if asked for, distorted; a full batch stays in order, since a sum does not depend on it."""
-        size = self.recipe.train.batch_size or None
-        augment = self.recipe.augment if self.recipe.augment.active else None
-        rng = self.rng if size or augment else None
-        one_hot = self.recipe.data.one_hot
-        return Loader(dataset, size, preprocessing=self.preprocessing, rng=rng, one_hot=one_hot, augment=augment)
-
-    def score(self, dataset: Dataset) -> Loader:
-        """Batches in order."""
-        one_hot = self.recipe.data.one_hot
-        return Loader(dataset, EVALUATION_BATCH, preprocessing=self.preprocessing, one_hot=one_hot)
-
-
-def _trainer(
-    recipe: Recipe, model: Layer, loss: Loss, train: Loader, monitors: dict[str, Loader], rng: np.random.Generator
-) -> Trainer:
-    section = recipe.train
-    return Trainer(
-        model,
-        loss,
-        construct(optimizers.NAMED, recipe.optimizer, "optimizer"),
-        train=train,
-        monitors=monitors,
-        schedule=build_schedule(recipe.schedule, len(train), section.epochs),
-        clip_norm=section.clip_norm or None,
-        patience=section.patience or None,
-        keep_best=section.keep_best,
-        rng=rng,
-    )
-
-
-def build_schedule(table: Mapping[str, Any], steps_per_epoch: int, epochs: int) -> schedules.Schedule:
-    """A schedule from a recipe's table, in which lengths are in epochs: `every_epochs`, `warmup_epochs`.
-
-    >>> build_schedule({"name": "step", "every_epochs": 5, "factor": 0.5}, steps_per_epoch=10, epochs=20)
-    StepSchedule(every=50, factor=0.5)
-    """
-    table = dict(table)
-    for place in ("every_epochs", "warmup_epochs"):
-        if not isinstance(table.get(place, 0), int | float):
-            raise RecipeError(f"schedule.{place} is {table[place]!r}, expected a number of epochs.")
-    for place in ("every", "steps"):
-        if place in table:
-            raise RecipeError(f"schedule.{place} counts steps; in a recipe lengths are in epochs, as every_epochs.")
-    warmup = round(table.pop("warmup_epochs", 0) * steps_per_epoch)
-    if "every_epochs" in table:
-        table["every"] = max(1, round(table.pop("every_epochs") * steps_per_epoch))
-    schedule = construct(schedules.NAMED, table, "schedule", steps=max(1, steps_per_epoch * epochs - warmup))
-    return schedules.WarmUp(schedule, warmup) if warmup else schedule

@@ -39,6 +39,9 @@ from handgrad.training.experiment import Experiment, build_model
 from handgrad.training.history import History
 from handgrad.training.recipe import Recipe
 
+#: Seconds to wait for a lock.
+_PATIENCE = 0.5
+
 #: What a file system without locks says.
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
 
@@ -100,7 +103,8 @@ class RunDirectory:
         """
         import filelock
 
-        lock = filelock.FileLock(self.path / ".lock", blocking=False)
+        # A server that looks whether a run is trained takes the lock for a moment.
+        lock = filelock.FileLock(self.path / ".lock", timeout=_PATIENCE)
         try:
             lock.acquire()
         except filelock.Timeout as error:
@@ -207,22 +211,27 @@ class SavedRun:
     classes: int | None
 
     @classmethod
-    def open(cls, path: Path, *, device: str = "cpu") -> Self:
+    def open(cls, path: Path, *, device: str = "cpu", weights: Mapping[str, Any] | None = None) -> Self:
         """Read a run directory and rebuild its model.
+
+        Args:
+            path: the directory.
+            device: where the model lives, as `handgrad.ops.for_device` takes it.
+            weights: a checkpoint's, in place of those that a finished run has saved.
 
         Raises:
             RunError: it is not a run directory, or a file in it is damaged.
         """
         directory = RunDirectory(path)
         values = directory.read_json("run.json")
-        if isinstance(values, dict) and values.get("saved") is False:
+        if weights is None and isinstance(values, dict) and values.get("saved") is False:
             raise RunError(f"{path} is not finished; go on with `handgrad train --resume {path}`.")
         ops = for_device(device)
         try:
             recipe = Recipe.from_dict(values["recipe"])
             shape = tuple(values["input_shape"])
             model = build_model(recipe.model, shape, values["outputs"])
-            weights = _read_weights(path / "model.safetensors")
+            weights = _read_weights(path / "model.safetensors") if weights is None else weights
             _check_weights(model, weights)  # before memory is taken for a model that the file does not hold
             model.initialize(np.random.default_rng(0), ops=ops)
             model.parameters.load_state_dict(weights)
@@ -233,7 +242,7 @@ class SavedRun:
                 raise RunError(f"raw_shape {raw_shape} does not become input_shape {shape} by the preprocessing")
             return cls(directory, recipe, preprocessing, raw_shape, shape, model, loss, values["classes"])
         except (KeyError, TypeError, AttributeError, HandgradError) as error:
-            raise RunError(f"{path} is not a complete run: {error}") from error
+            raise RunError(f"{path} is not a complete run: {str(error).rstrip('.')}.") from error
 
     def history(self) -> History:
         """Every step and epoch of the run.

@@ -121,6 +121,7 @@ class Trainer:
         self.history = History()
         self.gradients = model.parameters.gradients()
         self.state = optimizer.start(model.parameters.vector, ops=model.parameters.ops)
+        self.schedule_offset = 0  # steps that the schedule does not count, since a change of the batch size
         self.best: tuple[Scores, dict[str, Any]] | None = None
         self.position: Position | None = None  # between epochs
         self.stopped_by = ""
@@ -246,7 +247,7 @@ class Trainer:
     def _update(self, given: Sequence[Array], targets: Array) -> tuple[float, float, float]:
         """One step on a batch: the loss, the gradient's norm, the learning rate."""
         step = self.state.step + 1
-        rate = float(self.optimizer.learning_rate * self.schedule(self.state.step))
+        rate = float(self.optimizer.learning_rate * self.schedule(self.state.step - self.schedule_offset))
         if self._averages is not None:
             self._averages[...] = self.model.parameters.buffers
         try:

@@ -138,8 +138,7 @@ def dead_units(signals: Sequence[Signal], when: str, change: str) -> Iterator[Fi
     for signal in signals:
         if not isinstance(signal.layer, ReLU) or len(signal.output) < _ENOUGH_EXAMPLES:
             continue
-        axes = tuple(a for a in range(signal.output.ndim) if a != 1)  # examples, and pixels
-        dead = np.asarray(signal.output.max(axis=axes) <= 0)  # (N, C, …) → (C,)
+        dead = signal.dead
         if dead.mean() <= _MANY_DEAD:
             continue
         yield Finding(

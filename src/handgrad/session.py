@@ -1,24 +1,23 @@
-"""A training from the command line, begun or gone on with: its phases, checkpoints, interruptions, what it leaves."""
+"""A training in a run directory, begun or gone on with: its phases, checkpoints, interruptions, what it leaves."""
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
-from rich.console import Console
 
-from handgrad.cli.progress import Interruption, TrainingDisplay, stopping_on_interrupt
-from handgrad.errors import RecipeError, RunError
+from handgrad.errors import HandgradError, RecipeError, RunError
 from handgrad.files import remove_unfinished
 from handgrad.ops import limit_threads
+from handgrad.training.change import Settings, changed, changes
 from handgrad.training.checkpoint import Checkpoint
 from handgrad.training.checkpoint_folder import CheckpointFolder, files, latest
 from handgrad.training.experiment import Experiment, Phase, phases
-from handgrad.training.history import Epoch
+from handgrad.training.history import Epoch, Step
 from handgrad.training.recipe import Recipe
 from handgrad.training.resumption import Resumption
 from handgrad.training.run import RunDirectory, environment, result_of
@@ -33,8 +32,56 @@ class Saving:
     keep: int
 
 
+@dataclass
+class Interruption:
+    """Whether somebody has asked the training to stop."""
+
+    requested: bool = False
+
+
+class Observer(Protocol):
+    """Who is told of a training, and may steer it: the command line, or the page.
+
+    Everything is called by the thread that trains, between two steps.
+    """
+
+    def interruptible(self) -> AbstractContextManager[Interruption]:
+        """Within the block, the user can ask to stop; the training looks at what is yielded after every step."""
+
+    def compile(self, trainer: Trainer) -> None:
+        """Call `trainer.prepare`, and show how it goes."""
+
+    def phase(self, phase: Phase) -> AbstractContextManager[None]:
+        """Within the block, a phase is trained. It is entered anew where a phase goes on with changed settings."""
+
+    def show(self, event: Step | Epoch) -> None:
+        """Show what has just happened."""
+
+    def steer(self, save: Callable[[], None]) -> Settings:
+        """Before a phase's first step and after each event: wait as long as is wanted.
+
+        Args:
+            save: writes a checkpoint now.
+
+        Returns:
+            new values for settings, with which to go on; empty where nothing is to change.
+        """
+
+    def saved(self, path: Path, step: int) -> None:
+        """A checkpoint was written to that file, after so many steps."""
+
+    def warn(self, sentence: str) -> None:
+        """Tell what the user should know."""
+
+    def keeping(self) -> AbstractContextManager[object]:
+        """Within the block, what the run leaves is scored, drawn and written, which may take seconds."""
+
+    def finish(self, experiment: Experiment, result: dict[str, Any], way_on: str) -> None:
+        """Tell what came of it, and how an interrupted run is gone on with."""
+
+
 def begin(
-    recipe: Recipe, out: Path | None, *, device: str, threads: int | None, saving: Saving, console: Console
+    recipe: Recipe, out: Path | None, *, device: str, threads: int | None, saving: Saving, observer: Observer
 ) -> dict[str, Any]:
     """Train a recipe in a new directory; returns the result."""
     with limit_threads(threads, device) as count:
@@ -42,7 +89,7 @@ def begin(
         first = next(remaining)  # the data and the model, and their errors, before any directory is made
         run = RunDirectory.create(out) if out else RunDirectory.create_next(Path("runs"), recipe.name)
         with run.locked():
-            session = Session(recipe, run, count, saving, TrainingDisplay(console))
+            session = Session(recipe, run, count, saving, observer)
             return session.train(itertools.chain([first], remaining))
 
 
@@ -53,23 +100,23 @@ def resume(
     device: str | None,
     threads: int | None,
     saving: Saving,
-    console: Console,
+    observer: Observer,
 ) -> dict[str, Any]:
     """Go on with a run from its latest checkpoint, on the device and threads of before unless told otherwise."""
-    run, display = RunDirectory(path), TrainingDisplay(console)
+    run = RunDirectory(path)
     if not run.checkpoints.is_dir():
         raise RunError(f"{path} has no checkpoints, expected the directory of a run; look into ./runs.")
     with run.locked():
         remove_unfinished(path)
-        checkpoint = latest(run.checkpoints, display.warn)
+        checkpoint = latest(run.checkpoints, observer.warn)
         if checkpoint is None:
             raise RunError(f"{path} has no checkpoint to go on from; train anew, into another directory.")
         before = Resumption.read(checkpoint).changed(changes)
         device, threads = device or before.environment["device"], threads or before.environment["threads"]
         with limit_threads(threads, device) as count:
             for sentence in before.differences(environment(count, device)):
-                display.warn(sentence)
-            session = Session(before.recipe, run, count, saving, display, checkpoint)
+                observer.warn(sentence)
+            session = Session(before.recipe, run, count, saving, observer, checkpoint)
             return session.train(phases(before.recipe, device=device, finished=before.finished))
 
 
@@ -82,7 +129,7 @@ class Session:
         run: its directory, locked.
         threads: that compute.
         saving: when to write checkpoints.
-        display: for people.
+        observer: who is told, and may steer.
         checkpoint: to go on from, if it is not the beginning.
     """
 
@@ -90,43 +137,74 @@ class Session:
     run: RunDirectory
     threads: int
     saving: Saving
-    display: TrainingDisplay
+    observer: Observer
     checkpoint: Checkpoint | None = None
     _complained: bool = False  # of the last checkpoint, which could not be written
     _saved_step: int | None = None  # of the last checkpoint
 
     def train(self, remaining: Iterable[Phase]) -> dict[str, Any]:
         """Every phase, then the files and pictures; returns the result."""
-        with stopping_on_interrupt() as interruption:
+        with self.observer.interruptible() as interruption:
             for phase in remaining:
-                experiment = phase.experiment
-                self._train_phase(phase, interruption)
+                experiment = self._train_phase(phase, interruption)
                 if experiment.trainer.stopped_by == "request":
                     break
-            with self.display.console.status("Saving, scoring the test data and drawing the pictures …"):
+            with self.observer.keeping():
                 result = self._keep(experiment)
-        self.display.finish(experiment, result, self._way_on)
+        self.observer.finish(experiment, result, self._way_on)
         return result
 
-    def _train_phase(self, phase: Phase, interruption: Interruption) -> None:
-        trainer, epochs = phase.experiment.trainer, phase.experiment.recipe.train.epochs
+    def _train_phase(self, phase: Phase, interruption: Interruption) -> Experiment:
+        """Train a phase to its end; returns its experiment, which is another one where settings were changed."""
         searching = len(phase.finished) < len(self.recipe.select.widths)
         # Trainings of one run follow each other in the alphabetical order of their names.
-        folder = self._folder(phase, f"search-{len(phase.finished) + 1:04d}" if searching else "step")
-        self._begin_or_go_on(phase.experiment, folder)
-        self.display.compile(trainer)
-        with self._saving_if_cut_off(phase.experiment, folder), self.display.phase(phase):
-            for event in trainer.run_to(epochs):
-                self.display.show(event)
-                if trainer.is_stopping:  # the epoch was closed too early; the checkpoint has it open
-                    continue
-                is_last = isinstance(event, Epoch) and (event.number == epochs or bool(trainer.stopped_by))
-                if interruption.requested or is_last:
-                    self._attempt(partial(folder.write, trainer), trainer, urgent=True)
-                else:
-                    self._attempt(partial(folder.after, event, trainer), trainer)
-                if interruption.requested and (searching or not is_last):  # else everything is done
-                    trainer.stop()
+        name = f"search-{len(phase.finished) + 1:04d}" if searching else "step"
+        settings: Settings = {}
+        while True:
+            folder = self._folder(phase, name)
+            self._begin_or_go_on(phase.experiment, folder)
+            self.observer.compile(phase.experiment.trainer)
+            with self._saving_if_cut_off(phase.experiment, folder), self.observer.phase(phase):
+                settings = self._train_until_changed(phase, folder, interruption, searching=searching)
+            if not settings:
+                return phase.experiment
+            phase = self._changed(phase, settings, searching=searching)
+
+    def _train_until_changed(
+        self, phase: Phase, folder: CheckpointFolder, interruption: Interruption, *, searching: bool
+    ) -> Settings:
+        """Train to the phase's end, or until settings are to be changed, which are returned then."""
+        trainer, epochs = phase.experiment.trainer, phase.experiment.recipe.train.epochs
+        save = partial(self._save_if_newer, folder, trainer)
+        if settings := self.observer.steer(save):
+            return settings
+        for event in trainer.run_to(epochs):
+            self.observer.show(event)
+            if trainer.is_stopping:  # the epoch was closed too early; the checkpoint has it open
+                continue
+            is_last = isinstance(event, Epoch) and (event.number == epochs or bool(trainer.stopped_by))
+            if not is_last and (settings := self.observer.steer(save)):
+                return settings
+            if interruption.requested or is_last:
+                self._attempt(partial(folder.write, trainer), trainer, urgent=True)
+            else:
+                self._attempt(partial(folder.after, event, trainer), trainer)
+            if interruption.requested and (searching or not is_last):  # else everything is done
+                trainer.stop()
+        return {}
+
+    def _changed(self, phase: Phase, settings: Settings, *, searching: bool) -> Phase:
+        """The phase with other settings, or as it is where they cannot be had."""
+        try:
+            if searching:
+                raise RecipeError("Settings cannot be changed before the search for a width has ended.")
+            places = changes(self.recipe, settings)
+            experiment = changed(phase.experiment, phase.experiment.recipe.override(places))
+            self.recipe = self.recipe.override(places)
+            return replace(phase, experiment=experiment)
+        except HandgradError as error:
+            self.observer.warn(str(error))
+            return phase
 
     def _folder(self, phase: Phase, name: str) -> CheckpointFolder:
         """The run's checkpoints, with what it has to know of itself to go on."""
@@ -155,16 +233,22 @@ class Session:
         for write in writes if checkpoint is not None else writes[::-1]:
             self._attempt(write, trainer)
 
+    def _save_if_newer(self, folder: CheckpointFolder, trainer: Trainer) -> None:
+        """Write a checkpoint unless there is one of this step."""
+        if self._saved_step != trainer.state.step:
+            self._attempt(partial(folder.write, trainer), trainer, urgent=True)
+
     def _attempt(self, write: Callable[[], Path | None], trainer: Trainer, *, urgent: bool = False) -> None:
         """Write a checkpoint; where it cannot be written, those before are there still."""
         try:
-            if write() is not None:
+            if (path := write()) is not None:
                 self._complained, self._saved_step = False, trainer.state.step
+                self.observer.saved(path, trainer.state.step)
         except (OSError, RunError, MemoryError) as error:
             if not self._complained or urgent:  # else once, not after every epoch
                 reason = getattr(error, "strerror", None) or error or "not enough memory"
                 last = "there is none yet" if self._saved_step is None else f"the last is of step {self._saved_step:,}"
-                self.display.warn(
+                self.observer.warn(
                     f"no checkpoint could be written to {self.run.checkpoints} ({reason}). "
                     f"{'What was learned is still to be saved' if urgent else 'Training goes on'}; {last}."
                 )
@@ -179,7 +263,7 @@ class Session:
             raise TrainingError(f"{error} {self._rescue(experiment, folder)}") from error
         except KeyboardInterrupt:
             self.run.save(experiment, self.threads)
-            self.display.warn(f"stopped at once; the weights as they are now were saved. {self._way_on}")
+            self.observer.warn(f"stopped at once; the weights as they are now were saved. {self._way_on}")
             raise
 
     @property
@@ -193,7 +277,7 @@ class Session:
         """Save what was learned before a NaN, and say how to go on."""
         trainer, parameters = experiment.trainer, experiment.model.parameters
         try:
-            checkpoint = latest(folder.path, self.display.warn)
+            checkpoint = latest(folder.path, self.observer.warn)
             if checkpoint is not None and not np.all(np.isfinite(parameters.ops.to_numpy(parameters.vector))):
                 checkpoint.restore(trainer)  # the last step had ruined them already
             self.run.save(experiment, self.threads)

@@ -1,0 +1,106 @@
+"""The parts of an experiment that read batches and take steps, made from a recipe's tables."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from handgrad import optimizers, schedules
+from handgrad.data.datasets import Dataset
+from handgrad.data.loader import Loader
+from handgrad.data.preprocessing import Preprocessing
+from handgrad.errors import RecipeError
+from handgrad.layers import Layer
+from handgrad.losses import Loss
+from handgrad.training.construct import construct
+from handgrad.training.recipe import Recipe
+from handgrad.training.trainer import Trainer
+
+#: Examples scored at once: few enough for a convolution's scratch space to stay below 200 MB.
+EVALUATION_BATCH = 250
+
+
+@dataclass(frozen=True)
+class Loaders:
+    """Makes the loaders of one experiment, all with the same preprocessing.
+
+    Args:
+        recipe: says the batch size, the distortions and whether targets are one-hot.
+        preprocessing: from raw inputs to what the model sees.
+        rng: for the order of the training examples, and their distortions.
+    """
+
+    recipe: Recipe
+    preprocessing: Preprocessing
+    rng: np.random.Generator
+
+    def train(self, dataset: Dataset) -> Loader:
+        """Shuffled and, if asked for, distorted; a full batch stays in order, since a sum does not depend on it."""
+        size = self.recipe.train.batch_size or None
+        augment = self.recipe.augment if self.recipe.augment.active else None
+        rng = self.rng if size or augment else None
+        one_hot = self.recipe.data.one_hot
+        return Loader(dataset, size, preprocessing=self.preprocessing, rng=rng, one_hot=one_hot, augment=augment)
+
+    def score(self, dataset: Dataset) -> Loader:
+        """Batches in order."""
+        one_hot = self.recipe.data.one_hot
+        return Loader(dataset, EVALUATION_BATCH, preprocessing=self.preprocessing, one_hot=one_hot)
+
+
+def build_trainer(
+    recipe: Recipe,
+    model: Layer,
+    loss: Loss,
+    *,
+    train: Loader,
+    monitors: Mapping[str, Loader],
+    rng: np.random.Generator,
+) -> Trainer:
+    """The trainer that a recipe's `optimizer`, `schedule` and `train` describe.
+
+    Args:
+        recipe: the description.
+        model: initialised.
+        loss: what is minimised.
+        train: the training batches.
+        monitors: what is scored after each epoch.
+        rng: for dropout.
+
+    Raises:
+        RecipeError: an unknown optimizer or schedule, or a setting that it refuses.
+    """
+    section = recipe.train
+    return Trainer(
+        model,
+        loss,
+        construct(optimizers.NAMED, recipe.optimizer, "optimizer"),
+        train=train,
+        monitors=monitors,
+        schedule=build_schedule(recipe.schedule, len(train), section.epochs),
+        clip_norm=section.clip_norm or None,
+        patience=section.patience or None,
+        keep_best=section.keep_best,
+        rng=rng,
+    )
+
+
+def build_schedule(table: Mapping[str, Any], steps_per_epoch: int, epochs: int) -> schedules.Schedule:
+    """A schedule from a recipe's table, in which lengths are in epochs: `every_epochs`, `warmup_epochs`.
+
+    >>> build_schedule({"name": "step", "every_epochs": 5, "factor": 0.5}, steps_per_epoch=10, epochs=20)
+    StepSchedule(every=50, factor=0.5)
+    """
+    table = dict(table)
+    for place in ("every_epochs", "warmup_epochs"):
+        if not isinstance(table.get(place, 0), int | float):
+            raise RecipeError(f"schedule.{place} is {table[place]!r}, expected a number of epochs.")
+    for place in ("every", "steps"):
+        if place in table:
+            raise RecipeError(f"schedule.{place} counts steps; in a recipe lengths are in epochs, as every_epochs.")
+    warmup = round(table.pop("warmup_epochs", 0) * steps_per_epoch)
+    if "every_epochs" in table:
+        table["every"] = max(1, round(table.pop("every_epochs") * steps_per_epoch))
+    schedule = construct(schedules.NAMED, table, "schedule", steps=max(1, steps_per_epoch * epochs - warmup))
+    return schedules.WarmUp(schedule, warmup) if warmup else schedule
