@@ -136,7 +136,7 @@ def gradcheck(
         raise ArgumentError("sample", sample, "an integer >= 1, or None for all")
     network = Probe(model, np.array(x, np.float64), rng or np.random.default_rng(0))
     tensors = network.tensors(loss, y)
-    comparison = _Comparison(tolerance, sample, network.rng, report, sum(_count(t, sample) for t in tensors))
+    comparison = Comparison(tolerance, sample, network.rng, report, sum(_count(t, sample) for t in tensors))
     checks: list[TensorCheck] = []
     for tensor in tensors:
         checks.append(comparison.of(tensor))
@@ -151,16 +151,41 @@ def _count(tensor: Tensor, sample: int | None) -> int:
     return tensor.array.size if sample is None else min(sample, tensor.array.size)
 
 
-class _Comparison:
-    """Compares gradients with slopes, and counts how far it is."""
+@dataclass(frozen=True, eq=False)
+class Slopes:
+    """Elements of an array's gradient beside the slopes there.
+
+    Args:
+        places: which elements, counted in row-major order, (P,).
+        analytic: as `backward` computed them, (P,).
+        numeric: as measured, (P,).
+        kinks: those without a slope, (P,).
+    """
+
+    places: Places
+    analytic: Values
+    numeric: Values
+    kinks: NDArray[np.bool_]
+
+
+class Comparison:
+    """Compares gradients with slopes, and counts how far it is.
+
+    Args:
+        tolerance: largest relative error that passes.
+        sample: compare so many elements of an array; None compares all.
+        rng: draws the sample.
+        report: called with the number of elements that are done, and of all.
+        total: number of all elements.
+    """
 
     def __init__(
         self,
         tolerance: float,
         sample: int | None,
         rng: np.random.Generator,
-        report: Callable[[int, int], None] | None,
-        total: int,
+        report: Callable[[int, int], None] | None = None,
+        total: int = 0,
     ) -> None:
         self._tolerance, self._sample, self._rng = tolerance, sample, rng
         self._report, self._total, self._done = report, total, 0
@@ -171,11 +196,19 @@ class _Comparison:
 
     def of(self, tensor: Tensor) -> TensorCheck:
         """Compare one array's gradient, element by element."""
-        shape, places = tensor.array.shape, self._places(tensor.array.size)
+        return self.judge(tensor, self.measure(tensor))
+
+    def measure(self, tensor: Tensor) -> Slopes:
+        """The slopes of one array's elements, those that disagree measured twice."""
+        places = self._places(tensor.array.size)
         analytic = np.ravel(tensor.analytic)[places]  # (P,)
         numeric = np.array([self._slope(tensor, place) for place in places])
-        kinks = self._look_again(tensor, places, analytic, numeric)
-        analytic, numeric, places = analytic[~kinks], numeric[~kinks], places[~kinks]
+        return Slopes(places, analytic, numeric, self._look_again(tensor, places, analytic, numeric))
+
+    def judge(self, tensor: Tensor, slopes: Slopes) -> TensorCheck:
+        """Whether the gradient is right, and where it is furthest from that."""
+        shape, kept = tensor.array.shape, ~slopes.kinks
+        analytic, numeric, places = slopes.analytic[kept], slopes.numeric[kept], slopes.places[kept]
         error = 0.0
         worst: tuple[tuple[int, ...], float, float] = (), 0.0, 0.0
         differences = np.abs(analytic - numeric)
@@ -184,7 +217,8 @@ class _Comparison:
             worst = _index(places[k], shape), float(analytic[k]), float(numeric[k])
             error = float(differences[k]) / gradient_scale(analytic, numeric)
         hint = "" if error <= self._tolerance else resemblance(analytic, numeric, places, shape)
-        return TensorCheck(tensor.name, shape, len(places), int(kinks.sum()), error, *worst, self._tolerance, hint)
+        kinks = int(slopes.kinks.sum())
+        return TensorCheck(tensor.name, shape, len(places), kinks, error, *worst, self._tolerance, hint)
 
     def _places(self, size: int) -> Places:
         """Which elements to compare, counted in row-major order."""

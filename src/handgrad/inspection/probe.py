@@ -51,7 +51,7 @@ class Probe:
 
     def __init__(self, model: Layer, x: Values, rng: np.random.Generator) -> None:
         self.rng = rng
-        self.model = _in_float64(model)
+        self.model = in_float64(model)
         self.ops = self.model.parameters.ops
         self.layers = (isinstance(self.model, Sequential) and self.model.layers) or [self.model]
         self._noise = np.random.default_rng(rng.integers(2**32))  # for dropout
@@ -123,7 +123,7 @@ class Probe:
         return Tensor("outputs", outputs, gradient, lambda: loss(outputs, targets, ops=self.ops))
 
 
-def _in_float64(model: Layer) -> Layer:
+def in_float64(model: Layer) -> Layer:
     """A copy on the CPU that computes in float64."""
     state = model.parameters.state_dict()
     twin = deepcopy(model)

@@ -1,0 +1,212 @@
+"""Where the gradient begins, and where it ends: the loss, and the optimizer's update."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from handgrad.inspection.cell.parts import Account, Factor, Index, element, number
+from handgrad.inspection.trace import Trace, Update
+from handgrad.losses import BinaryCrossEntropy, CrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
+from handgrad.optimizers import SGD, Adam, RMSProp
+
+Y_HAT, T = r"\hat y", "t"
+
+
+def probability(trace: Trace, index: Index) -> Account:
+    """An element of the probabilities; of a softmax, from all scores."""
+    value, sources = float(trace.probabilities[index]), _outputs(trace)
+    name = element(Y_HAT, index)
+    if not isinstance(trace.loss, SoftmaxCrossEntropy):
+        function = rf"\sigma({_output(trace, index).symbol})" if isinstance(trace.loss, BinaryCrossEntropy) else ""
+        chain = (name, *([function] if function else [_output(trace, index).symbol]), number(value))
+        return Account((chain,), sources=(_output(trace, index),))
+    score = _output(trace, index)
+    total = float(np.exp(trace.activations[-1].astype(np.float64) - _largest(trace)).sum())
+    symbols = rf"\frac{{e^{{{score.symbol} - m}}}}{{\sum_j e^{{x_j - m}}}}, \quad m = \max_j x_j"
+    power = f"e^{{{number(score.value)} - {number(_largest(trace), factor=True)}}}"
+    return Account(((name, symbols, rf"\frac{{{power}}}{{{number(total)}}}", number(value)),), sources=sources)
+
+
+def loss_value(trace: Trace) -> Account:
+    """The loss itself."""
+    assert trace.loss_value is not None
+    value = number(trace.loss_value)
+    if isinstance(trace.loss, SoftmaxCrossEntropy) and not trace.loss.label_smoothing:
+        true = int(_targets(trace).argmax())
+        p = float(trace.probabilities[true])
+        chain = ("L", rf"-\log {element(Y_HAT, (true,))}", rf"-\log {number(p)}", value)
+        return Account((chain,), sources=(_probability(trace, (true,)),))
+    return Account((("L", value),), sources=_outputs(trace))
+
+
+def loss_gradient(trace: Trace, index: Index) -> Account:
+    """An element of the gradient with which backpropagation begins."""
+    explain = next(write for kind, write in _LOSSES.items() if isinstance(trace.loss, kind))
+    target = Factor(element(T, index), float(_targets(trace)[index]))
+    symbols, numbers, source = explain(trace, index, target)
+    place = f"gradient.{len(trace.layers)}"
+    chain = (element(r"\bar x", index), symbols, numbers, number(float(trace[place][index])))
+    return Account((chain,), sources=(source,))
+
+
+def _of_softmax(trace: Trace, index: Index, target: Factor) -> tuple[str, str, Factor]:
+    p = _probability(trace, index)
+    return rf"{p.symbol} - {target.symbol}", rf"{number(p.value)} - {number(target.value, factor=True)}", p
+
+
+def _of_cross_entropy(trace: Trace, index: Index, target: Factor) -> tuple[str, str, Factor]:
+    y = _output(trace, index)
+    return rf"-\frac{{{target.symbol}}}{{{y.symbol}}}", rf"-\frac{{{number(target.value)}}}{{{number(y.value)}}}", y
+
+
+def _of_squared_error(trace: Trace, index: Index, target: Factor) -> tuple[str, str, Factor]:
+    y = _output(trace, index)
+    factor = number(2 * _weight(trace))
+    return (
+        rf"2 w\,({y.symbol} - {target.symbol})",
+        rf"{factor} \cdot ({number(y.value)} - {number(target.value, factor=True)})",
+        y,
+    )
+
+
+def _of_binary(trace: Trace, index: Index, target: Factor) -> tuple[str, str, Factor]:
+    p = _probability(trace, index)
+    factor = number(_weight(trace))
+    return (
+        rf"w\,(\sigma({_output(trace, index).symbol}) - {target.symbol})",
+        rf"{factor} \cdot ({number(p.value)} - {number(target.value, factor=True)})",
+        p,
+    )
+
+
+#: For each loss its gradient's element: symbols, numbers, and what it depends on.
+_LOSSES: dict[type[Loss], Callable[[Trace, Index, Factor], tuple[str, str, Factor]]] = {
+    SoftmaxCrossEntropy: _of_softmax,
+    CrossEntropy: _of_cross_entropy,
+    MeanSquaredError: _of_squared_error,
+    BinaryCrossEntropy: _of_binary,
+}
+
+
+def _weight(trace: Trace) -> float:
+    """How much one number counts in a loss of one example."""
+    kinds = {"mean": 1 / trace.activations[-1].size, "half_sum": 0.5}
+    return kinds.get(trace.loss.reduction, 1.0)
+
+
+def _targets(trace: Trace) -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":
+    """The target as a row of numbers, (C,), smoothed where the loss smooths it."""
+    target, classes = np.asarray(trace.target)[0], trace.activations[-1].shape[-1]
+    row = np.eye(classes)[int(target)] if target.ndim == 0 else np.asarray(target, np.float64)
+    smoothing = trace.loss.label_smoothing if isinstance(trace.loss, SoftmaxCrossEntropy) else 0.0
+    return np.asarray((1 - smoothing) * row + smoothing / classes)
+
+
+def _largest(trace: Trace) -> float:
+    return float(trace.activations[-1].max())
+
+
+def _output(trace: Trace, index: Index) -> Factor:
+    array = f"activation.{len(trace.layers)}"
+    return Factor(element("x", index), float(trace[array][index]), array, index)
+
+
+def _outputs(trace: Trace) -> tuple[Factor, ...]:
+    return tuple(_output(trace, place) for place in np.ndindex(trace.activations[-1].shape))
+
+
+def _probability(trace: Trace, index: Index) -> Factor:
+    return Factor(element(Y_HAT, index), float(trace.probabilities[index]), "probabilities", index)
+
+
+def updated(trace: Trace, name: str, index: Index) -> Account:
+    """A parameter after the update."""
+    update = trace.update
+    assert update is not None
+    w = Factor(element("w", index), float(trace[f"parameter.{name}"][index]), f"parameter.{name}", index)
+    gradient = f"parameter_gradient.{name}"
+    g = Factor("g", float(trace[gradient][index]), gradient, index)
+    decay, lines = update.optimizer.weight_decay, list[tuple[str, ...]]()
+    if decay and not getattr(update.optimizer, "decoupled", False):
+        value = g.value + decay * w.value
+        lines.append(("g", r"\bar w + \lambda w", _plus(g.value, decay, w.value), number(value)))
+        g = Factor("g", value, gradient, index)
+    else:
+        lines.append(("g", r"\bar w", number(g.value)))
+    after = number(float(update.parameters[name][index]))
+    explain = next(write for kind, write in _OPTIMIZERS if isinstance(update.optimizer, kind))
+    return Account((*lines, *explain(update, name, index, w.value, g.value, after)), sources=(w, g))
+
+
+def _plus(first: float, factor: float, second: float) -> str:
+    return rf"{number(first)} + {number(factor)} \cdot {number(second, factor=True)}"
+
+
+def _by_sgd(update: Update, name: str, index: Index, w: float, g: float, after: str) -> list[tuple[str, ...]]:
+    sgd = update.optimizer
+    assert isinstance(sgd, SGD)
+    if not sgd.momentum:
+        return [
+            (
+                r"w'",
+                r"w - \eta\, g",
+                rf"{number(w)} - {number(sgd.learning_rate)} \cdot {number(g, factor=True)}",
+                after,
+            )
+        ]
+    v, v_after = (float(slots["velocity"][name][index]) for slots in (update.slots, update.slots_updated))
+    step, way = ("g + \\mu v'", g + sgd.momentum * v_after) if sgd.nesterov else ("v'", v_after)
+    return [
+        (
+            r"v'",
+            r"\mu v + g",
+            rf"{number(sgd.momentum)} \cdot {number(v, factor=True)} + {number(g, factor=True)}",
+            number(v_after),
+        ),
+        (
+            r"w'",
+            rf"w - \eta\,({step})",
+            rf"{number(w)} - {number(sgd.learning_rate)} \cdot {number(way, factor=True)}",
+            after,
+        ),
+    ]
+
+
+def _by_adam(update: Update, name: str, index: Index, w: float, g: float, after: str) -> list[tuple[str, ...]]:
+    adam, t = update.optimizer, update.step
+    assert isinstance(adam, Adam)
+    m, v = (float(update.slots[slot][name][index]) for slot in "mv")
+    m_after, v_after = (float(update.slots_updated[slot][name][index]) for slot in "mv")
+    m_hat, v_hat = m_after / (1 - adam.beta1**t), v_after / (1 - adam.beta2**t)
+    lines = []
+    for letter, hat, beta, power, before, now, corrected in (
+        ("m", r"\hat m", (r"\beta_1", adam.beta1), "g", m, m_after, m_hat),
+        ("v", r"\hat v", (r"\beta_2", adam.beta2), "g^2", v, v_after, v_hat),
+    ):
+        fresh = number(g, factor=True) + ("^2" if power == "g^2" else "")
+        numbers = rf"{number(beta[1])} \cdot {number(before, factor=True)} + {number(1 - beta[1])} \cdot {fresh}"
+        lines.append((f"{letter}'", rf"{beta[0]} {letter} + (1 - {beta[0]})\,{power}", numbers, number(now)))
+        correction = rf"\frac{{{number(now)}}}{{1 - {number(beta[1])}^{{{t}}}}}"
+        lines.append((hat, rf"\frac{{{letter}'}}{{1 - {beta[0]}^t}}", correction, number(corrected)))
+    kept = r"(1 - \eta\lambda)\,w" if adam.decoupled and adam.weight_decay else "w"
+    start = w * (1 - adam.learning_rate * adam.weight_decay) if adam.decoupled else w
+    root = rf"\sqrt{{{number(v_hat)}}} + {number(adam.epsilon)}"
+    move = rf"{number(start)} - {number(adam.learning_rate)} \cdot \frac{{{number(m_hat)}}}{{{root}}}"
+    return [*lines, (r"w'", rf"{kept} - \eta\,\frac{{\hat m}}{{\sqrt{{\hat v}} + \varepsilon}}", move, after)]
+
+
+def _by_rmsprop(update: Update, name: str, index: Index, w: float, g: float, after: str) -> list[tuple[str, ...]]:
+    rmsprop = update.optimizer
+    assert isinstance(rmsprop, RMSProp)
+    v, now = (float(slots["v"][name][index]) for slots in (update.slots, update.slots_updated))
+    a = number(rmsprop.alpha)
+    mean = rf"{a} \cdot {number(v)} + {number(1 - rmsprop.alpha)} \cdot {number(g, factor=True)}^2"
+    root = rf"\sqrt{{{number(now)}}} + {number(rmsprop.epsilon)}"
+    move = rf"{number(w)} - {number(rmsprop.learning_rate)} \cdot \frac{{{number(g)}}}{{{root}}}"
+    return [
+        ("v'", r"\alpha v + (1 - \alpha)\,g^2", mean, number(now)),
+        ("w'", r"w - \eta\,\frac{g}{\sqrt{v'} + \varepsilon}", move, after),
+    ]
+
+
+_OPTIMIZERS = ((Adam, _by_adam), (RMSProp, _by_rmsprop), (SGD, _by_sgd))
