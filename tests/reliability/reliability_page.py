@@ -120,6 +120,32 @@ def _memory(section: dict[str, Any]) -> str:
     return f"{_table(('what', 'measured'), lines)}\n\n{_source(section)}"
 
 
+def _web(section: dict[str, Any]) -> str:
+    columns = ("requests", "understood", "refused", "unanswered")
+    lines = [
+        (
+            row["what"],
+            *(f"{row[column]:,}" for column in columns),
+            str(len(row["failures"])),
+            f"{row['slowest']:.2f}",
+            f"{row['megabytes']:.0f}",
+        )
+        for row in section["rows"]
+    ]
+    heads = (
+        "what is asked",
+        "requests",
+        "understood",
+        "refused",
+        "cut off",
+        "anything else",
+        "slowest, s",
+        "memory, MB",
+    )
+    total = sum(row["requests"] for row in section["rows"])
+    return f"{_table(heads, lines)}\n\n**{total:,} requests, no 5xx.** {_source(section)}"
+
+
 def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [heads, tuple("---" for _ in heads), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
@@ -136,4 +162,5 @@ SHOWN: dict[str, Callable[[dict[str, Any]], str]] = {
     "kills": _kills,
     "faults": _faults,
     "memory": _memory,
+    "web": _web,
 }

@@ -30,6 +30,9 @@ def test_what_was_measured_is_as_it_should_be() -> None:
     assert {"ENOSPC", "EIO"} <= {row["code"] for row in MEASURED["faults"]["rows"]}
     assert memory["samples"][-1]["seconds"] >= 1800
     assert spread_of(memory["samples"]) <= 0.02
+    web = MEASURED["web"]["rows"]
+    assert sum(row["requests"] for row in web) >= 10_000
+    assert all(row["failures"] == [] and row["slowest"] <= 10 and row["megabytes"] <= 200 for row in web)
 
 
 def test_a_section_that_was_not_measured_says_so() -> None:

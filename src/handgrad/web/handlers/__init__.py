@@ -1,0 +1,1 @@
+"""What answers each operation of the contract: "digits.look" is `look` in digits.py."""

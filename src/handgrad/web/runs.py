@@ -1,0 +1,164 @@
+"""Run directories as they are now: finished, left off, or being trained by a process."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from handgrad.errors import RunError
+from handgrad.training.checkpoint import Checkpoint
+from handgrad.training.checkpoint_folder import files as checkpoint_files
+from handgrad.training.run import RunDirectory, SavedRun
+from handgrad.web.errors import NotFoundError
+
+#: How often a run is looked at again when a file vanishes, since whoever trains it has written a newer one.
+_ATTEMPTS = 3
+
+
+class RunFolder:
+    """The directories that are offered, by name. A name is looked up in a list, so it never becomes a path.
+
+    Args:
+        path: the folder; it need not exist.
+        extra: directories from elsewhere.
+    """
+
+    def __init__(self, path: Path, extra: Iterable[Path] = ()) -> None:
+        self._path = path
+        self._extra = tuple(directory.resolve() for directory in extra)
+
+    def newest(self, count: int) -> list[Path]:
+        """The latest, by when something was last put into them or taken out."""
+        dated = []
+        for path in self._directories().values():
+            try:
+                dated.append((path.stat().st_mtime_ns, path))
+            except OSError:  # removed meanwhile
+                continue
+        return [path for _, path in sorted(dated, reverse=True)[:count]]
+
+    def path(self, name: str) -> Path:
+        """The directory of that name.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        found = self._directories().get(name)
+        if found is None:
+            raise NotFoundError(f"There is no run {name[:60]!r} in {self._path}.")
+        return found
+
+    def _directories(self) -> dict[str, Path]:
+        try:
+            inside = [path for path in self._path.iterdir() if path.is_dir() and not path.name.startswith(".")]
+        except OSError:  # not there yet, or not for us
+            inside = []
+        return {path.name: path for path in [*inside, *self._extra]}
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """Where the weights of a run lie at the moment.
+
+    Args:
+        path: its directory.
+        values: of run.json.
+        described: when that and result.json were written, in nanoseconds; 0 for one that is not there.
+        weights: model.safetensors of a finished run, else the latest checkpoint.
+        version: of the weights.
+    """
+
+    path: Path
+    values: dict[str, Any]
+    described: tuple[int, int]
+    weights: Path
+    version: str
+
+    @classmethod
+    def find(cls, path: Path) -> Self:
+        """Look into a directory.
+
+        Raises:
+            RunError: it holds no run, or one that has no weights yet.
+        """
+        try:
+            values = RunDirectory(path).read_json("run.json")
+        except RecursionError as error:
+            raise RunError(f"{path / 'run.json'} is nested too deeply.") from error
+        if not isinstance(values, dict):
+            raise RunError(f"{path / 'run.json'} holds no table; expected the directory of a handgrad run.")
+        for _ in range(_ATTEMPTS):
+            weights = _weights(path, finished=values.get("saved") is not False)
+            try:
+                state = weights.stat()
+            except OSError:
+                continue
+            described = _written(path / "run.json"), _written(path / "result.json")
+            return cls(path, values, described, weights, f"{state.st_mtime_ns:x}-{state.st_size:x}")
+        raise RunError(f"{path} has no weights yet; train it, or wait for its first checkpoint.")
+
+    def open(self) -> SavedRun:
+        """The network with these weights.
+
+        Raises:
+            RunError: a file is damaged.
+        """
+        if self.is_finished:
+            return SavedRun.open(self.path)
+        checkpoint = self._checkpoint()
+        return SavedRun.open(self.path, weights={n: a for n, a in checkpoint.arrays.items() if "/" not in n})
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether its weights are what was learned in the end."""
+        return self.weights.name == "model.safetensors"
+
+    def accuracy(self) -> float | None:
+        """On test data, of a finished run that was scored."""
+        if not self.is_finished:
+            return None
+        try:
+            found = RunDirectory(self.path).read_json("result.json")["test_accuracy"]
+        except (RunError, KeyError, TypeError):  # not there yet, or damaged: the weights are what matters
+            return None
+        return float(found) if isinstance(found, int | float) else None
+
+    def _checkpoint(self) -> Checkpoint:
+        """The latest that can be read. Unlike a process that goes on with the run, this one touches no file."""
+        error = RunError(f"{self.path} has no checkpoint that can be read.")
+        for _ in range(_ATTEMPTS):
+            for file in reversed(checkpoint_files(self.path / "checkpoints")):
+                try:
+                    return Checkpoint.load(file)
+                except RunError as problem:
+                    error = problem
+        raise error
+
+    def is_being_trained(self) -> bool:
+        """Whether a process holds its lock."""
+        lock = self.path / ".lock"
+        if self.is_finished or not lock.exists():
+            return False
+        import filelock
+
+        probe = filelock.FileLock(lock, blocking=False)
+        try:
+            probe.acquire()
+        except filelock.Timeout:
+            return True
+        except OSError:
+            return False
+        probe.release()
+        return False
+
+
+def _written(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _weights(path: Path, *, finished: bool) -> Path:
+    saved = path / "model.safetensors"
+    return saved if finished else max(checkpoint_files(path / "checkpoints"), default=saved)

@@ -1,0 +1,188 @@
+// The page: which view is shown, of which model, in which language and colours.
+
+import { getJSON, Refused } from "./api.js";
+import { announce, el, percent } from "./dom.js";
+import { languages, preferredLanguage, register, speak, t, translate } from "./i18n.js";
+import { createStore } from "./state.js";
+import * as lessons from "./lessons.js";
+import * as look from "./look.js";
+import * as train from "./train.js";
+
+register({
+  en: {
+    "app.skip": "Skip to the network",
+    "app.views": "Views",
+    "app.look": "Look inside",
+    "app.train": "Train",
+    "app.lessons": "Lessons",
+    "app.model": "Network",
+    "app.recipes": "Recipes, untrained",
+    "app.runs": "Runs",
+    "app.training": "training now",
+    "app.language": "Language",
+    "app.theme": "Colours",
+    "app.theme.auto": "as the system",
+    "app.theme.light": "light",
+    "app.theme.dark": "dark",
+    "app.gone": "The server does not answer. Is `handgrad serve` still running?",
+    "app.dismiss": "Close this message",
+  },
+  zh: {
+    "app.skip": "跳到网络",
+    "app.views": "视图",
+    "app.look": "看内部",
+    "app.train": "训练",
+    "app.lessons": "课程",
+    "app.model": "网络",
+    "app.recipes": "配方（未训练）",
+    "app.runs": "运行记录",
+    "app.training": "正在训练",
+    "app.language": "语言",
+    "app.theme": "颜色",
+    "app.theme.auto": "跟随系统",
+    "app.theme.light": "浅色",
+    "app.theme.dark": "深色",
+    "app.gone": "服务器没有回应。`handgrad serve` 还在运行吗？",
+    "app.dismiss": "关闭此消息",
+  },
+});
+
+const VIEWS = { look, train, lessons };
+
+const store = createStore();
+
+/** Milliseconds between two looks at runs that are being trained. */
+const FOLLOWING = 2000;
+
+/** A sentence about what went wrong, above everything, until it is closed or something else goes well. */
+function complain(error) {
+  if (!(error instanceof Refused)) throw error;
+  const text = error.status === 0 ? t("app.gone") : error.message;
+  const close = el("button", { class: "quiet", label: "app.dismiss", on: { click: () => bar.remove() } }, "×");
+  const bar = el("div", { class: "complaint", role: "alert" }, el("span", {}, text), close);
+  document.querySelector(".complaint")?.remove();
+  document.querySelector(".top").after(bar);
+}
+
+const page = {
+  store,
+  complain,
+  models: [],
+  /** Ask again which models there are; the chosen one stays chosen. */
+  async refreshModels() {
+    page.models = (await getJSON("/api/models")).models;
+    const chosen = page.model() ?? page.models.find((model) => model.trained && model.raw_shape.length === 2)
+      ?? page.models.find((model) => model.id === "recipes/mlp") ?? page.models[0];
+    showModels(chosen.id);
+    store.set({ model: chosen.id, version: chosen.version });
+  },
+  /** Show another model of the list. */
+  chooseModel(id) {
+    chooseModel(id);
+    showModels(id);
+  },
+  /** What the server says of the chosen model. */
+  model: () => page.models.find((model) => model.id === store.get().model),
+};
+
+function showModels(chosen) {
+  const picker = document.getElementById("model");
+  const group = (kind, key) => {
+    const entries = page.models.filter((model) => model.kind === kind);
+    const options = entries.map((model) => el("option", { value: model.id, selected: model.id === chosen }, titleOf(model)));
+    return entries.length ? el("optgroup", { "label-key": key }, ...options) : null;
+  };
+  const groups = [group("runs", "app.runs"), group("recipes", "app.recipes")].filter(Boolean);
+  for (const each of groups) each.label = t(each.getAttribute("label-key"));
+  picker.replaceChildren(...groups);
+}
+
+function titleOf(model) {
+  if (model.training) return `${model.title} · ${t("app.training")}`;
+  return model.accuracy === null ? model.title : `${model.title} · ${percent(model.accuracy, 2)}`;
+}
+
+function settings() {
+  const model = el("select", { id: "model", on: { change: () => chooseModel(model.value) } });
+  const language = el("select", { label: "app.language", on: { change: () => store.set({ lang: language.value }) } });
+  for (const [name, title] of Object.entries(languages)) language.append(el("option", { value: name }, title));
+  const theme = el("select", { label: "app.theme", on: { change: () => chooseTheme(theme.value) } });
+  for (const name of ["auto", "light", "dark"]) theme.append(el("option", { value: name, t: `app.theme.${name}` }));
+  theme.value = savedTheme();
+  chooseTheme(theme.value);
+  store.subscribe(() => (language.value = chosenLanguage()), ["lang"]);
+  language.value = chosenLanguage();
+  const labelled = el("label", { class: "model" }, el("span", { t: "app.model" }), model);
+  document.querySelector(".settings").append(labelled, language, theme);
+}
+
+function chooseModel(id) {
+  const version = page.models.find((model) => model.id === id).version;
+  store.set({ model: id, version, cell: "", step: "", updates: "0", edits: "", change: "", compared: "", optimizer: "" });
+  announce(id);
+}
+
+function savedTheme() {
+  try {
+    return localStorage.getItem("theme") ?? "auto";
+  } catch {
+    return "auto"; // a browser that keeps nothing
+  }
+}
+
+function chooseTheme(name) {
+  if (name === "auto") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = name;
+  try {
+    localStorage.setItem("theme", name);
+  } catch {
+    // it holds until the page is left
+  }
+  store.set({ theme: name });
+}
+
+const chosenLanguage = () => (store.get().lang in languages ? store.get().lang : preferredLanguage());
+
+function showView() {
+  const chosen = store.get().view in VIEWS ? store.get().view : "look";
+  for (const [name, { section, tab }] of Object.entries(mounted)) {
+    section.hidden = name !== chosen;
+    tab.setAttribute("aria-current", name === chosen ? "page" : "false");
+  }
+}
+
+const mounted = {};
+
+/** While a run is trained, here or on the command line, its weights and its place in the list change. */
+async function followRuns() {
+  if (document.hidden || !page.models.some((model) => model.training)) return;
+  await page.refreshModels().catch(() => {}); // the next question complains, if the server is gone
+}
+
+async function start() {
+  speak(chosenLanguage());
+  store.subscribe(() => speak(chosenLanguage()), ["lang"]); // first, so that whoever listens next finds the new words
+  settings();
+  for (const [name, view] of Object.entries(VIEWS)) {
+    const section = el("section", { class: `view ${name}`, id: `view-${name}`, hidden: true });
+    const tab = el("button", { t: `app.${name}`, on: { click: () => store.set({ view: name }) } });
+    document.querySelector(".views").append(tab);
+    document.getElementById("main").append(section);
+    mounted[name] = { section, tab };
+    view.mount(section, page);
+  }
+  store.subscribe(showView, ["view"]);
+  store.subscribe(() => showModels(store.get().model), ["lang"]);
+  showView();
+  translate(document);
+  try {
+    await page.refreshModels();
+  } catch (error) {
+    complain(error);
+  }
+  setInterval(followRuns, FOLLOWING);
+  document.documentElement.dataset.ready = "true";
+  performance.mark("ready");
+}
+
+start();

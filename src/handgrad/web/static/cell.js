@@ -1,0 +1,246 @@
+// What is said of one number: its formula, the numbers in it, what it was made from.
+
+import { postJSON } from "./api.js";
+import { createCheck } from "./check.js";
+import { el, formula, latest, mathematics, number } from "./dom.js";
+import { register, t } from "./i18n.js";
+import { noteOf } from "./notes.js";
+import { cellOf, cellText, currentStep, isComputed, splitName, stepAt } from "./steps.js";
+import { ownerOf, shapeText } from "./network.js";
+import { stepTitle } from "./stepper.js";
+import { situationOf } from "./trace.js";
+
+register({
+  en: {
+    "cell.title": "One number",
+    "cell.invite": "Choose any cell of a picture: here you see the formula that made it, with the real numbers in it, and the cells that it depends on stay lit.",
+    "cell.activation": "activation",
+    "cell.gradient": "gradient",
+    "cell.parameter": "parameter",
+    "cell.parameter_gradient": "gradient of a parameter",
+    "cell.updated": "parameter after the update",
+    "cell.probabilities": "probability",
+    "cell.loss": "loss",
+    "cell.input": "the input",
+    "cell.place": "at [{index}]",
+    "cell.rule": "Formula",
+    "cell.numbers": "With numbers",
+    "cell.parts": "The largest of {count} addends",
+    "cell.parts.all": "The addends",
+    "cell.rest": "{count} more",
+    "cell.sum": "sum",
+    "cell.close": "Close",
+    "cell.see.gradient": "Its gradient",
+    "cell.see.value": "Its value",
+    "cell.see.updated": "Its update",
+    "cell.remark.running": "Here the mean μ and the variance σ² are the running averages from training: in prediction they are constants.",
+    "cell.remark.dropout": "In prediction nothing is dropped, so the numbers pass unchanged.",
+    "cell.remark.not_largest": "This pixel is the largest of no window, so no gradient comes back to it.",
+    "cell.given": "It was not computed: it is the input, or what training has learned.",
+    "formula.title": "Formulas",
+    "formula.forward": "Forward",
+    "formula.backward": "Backward, for {name}",
+    "formula.shapes": "Shapes",
+    "formula.here": "Here: {input} → {output}",
+    "formula.update": "Update",
+    "formula.gradient.order": "The bar over a letter means: gradient of the loss by it.",
+  },
+  zh: {
+    "cell.title": "一个数",
+    "cell.invite": "点选图中任意一格：这里会显示得出它的公式和代入的真实数值，它所依赖的格子保持明亮。",
+    "cell.activation": "激活值",
+    "cell.gradient": "梯度",
+    "cell.parameter": "参数",
+    "cell.parameter_gradient": "参数的梯度",
+    "cell.updated": "更新后的参数",
+    "cell.probabilities": "概率",
+    "cell.loss": "损失",
+    "cell.input": "输入",
+    "cell.place": "位于 [{index}]",
+    "cell.rule": "公式",
+    "cell.numbers": "代入数值",
+    "cell.parts": "{count} 个加数中最大的几个",
+    "cell.parts.all": "各个加数",
+    "cell.rest": "其余 {count} 个",
+    "cell.sum": "总和",
+    "cell.close": "关闭",
+    "cell.see.gradient": "它的梯度",
+    "cell.see.value": "它的值",
+    "cell.see.updated": "它的更新",
+    "cell.remark.running": "这里的均值 μ 和方差 σ² 是训练时的滑动平均：预测时它们是常数。",
+    "cell.remark.dropout": "预测时不丢弃任何单元，数值原样通过。",
+    "cell.remark.not_largest": "这个像素在任何窗口里都不是最大值，所以没有梯度传回来。",
+    "cell.given": "它不是算出来的：它是输入，或是训练学到的。",
+    "formula.title": "公式",
+    "formula.forward": "前向",
+    "formula.backward": "反向，对 {name}",
+    "formula.shapes": "形状",
+    "formula.here": "此处：{input} → {output}",
+    "formula.update": "更新",
+    "formula.gradient.order": "字母上的横线表示：损失对它的梯度。",
+  },
+});
+
+/** The panel beside the network. */
+export function mount(element, page) {
+  const { store, complain } = page;
+  const said = el("div", { class: "card stack cell-card", "aria-live": "polite" });
+  const formulas = el("div", { class: "card stack formula-card" });
+  element.append(said, formulas);
+
+  const ask = latest(async () => {
+    const state = store.get();
+    const cell = cellOf(state.cell);
+    if (!cell || !state.trace || !canBeAsked(cell.array, state)) {
+      store.set({ explained: null });
+      showInvitation();
+      return;
+    }
+    try {
+      const answer = await postJSON(`/api/models/${state.network.id}/cell`, { ...situationOf(state), ...cell });
+      answer.lit = new Map(Object.entries(answer.sources).map(([array, places]) => [array, new Set(places)]));
+      if (store.get().cell !== state.cell) return;
+      store.set({ explained: answer });
+      showCell(answer);
+    } catch (error) {
+      store.set({ explained: null });
+      showInvitation();
+      if (error.status !== 400) complain(error); // a cell of another network, from an old address
+    }
+  });
+
+  function canBeAsked(array, state) {
+    const known = array in state.trace.about.shapes || (array === "loss" && state.trace.about.loss !== null);
+    return known && isComputed(array, currentStep(state), state.network.layers.length, ownerOf(array, state.network));
+  }
+
+  function showInvitation() {
+    said.replaceChildren(el("h2", { t: "cell.title" }), el("p", { class: "faint", t: "cell.invite" }));
+  }
+
+  function showCell(answer) {
+    const { network } = store.get();
+    const close = el("button", { class: "quiet small", label: "cell.close", on: { click: () => store.set({ cell: "" }) } }, "×");
+    const heading = el("div", { class: "row cell-head" }, el("h2", {}, titleOf(answer, network)), close);
+    const value = el("p", { class: "value numbers" }, number(answer.value, 6));
+    const parts = [heading, value, others(answer)];
+    if (answer.rule) parts.push(el("h3", { t: "cell.rule" }), formula(answer.rule));
+    else parts.push(el("p", { class: "faint", t: "cell.given" }));
+    if (answer.lines.some((line) => line.length > 1) && answer.rule) parts.push(el("h3", { t: "cell.numbers" }), chains(answer.lines));
+    if (answer.remark) parts.push(el("p", { class: "faint small", t: `cell.remark.${answer.remark}` }));
+    if (answer.parts.length > 1) parts.push(...addends(answer));
+    if (splitName(answer.array)[0].endsWith("gradient")) parts.push(createCheck(answer.array, page));
+    said.replaceChildren(...parts);
+  }
+
+  /** The same place in the arrays that belong to this one. */
+  function others({ array, index }) {
+    const [kind, name] = splitName(array);
+    const arrays = {
+      activation: { "cell.see.gradient": `gradient.${name}` },
+      gradient: { "cell.see.value": `activation.${name}` },
+      parameter: { "cell.see.gradient": `parameter_gradient.${name}`, "cell.see.updated": `updated.${name}` },
+      parameter_gradient: { "cell.see.value": `parameter.${name}`, "cell.see.updated": `updated.${name}` },
+      updated: { "cell.see.value": `parameter.${name}`, "cell.see.gradient": `parameter_gradient.${name}` },
+    }[kind] ?? {};
+    const buttons = Object.entries(arrays).filter(([, other]) => canBeAsked(other, store.get())).map(
+      ([key, other]) => el("button", { class: "small", t: key, on: { click: () => store.set({ cell: cellText(other, index) }) } }));
+    return buttons.length ? el("div", { class: "row" }, ...buttons) : null;
+  }
+
+  function addends({ parts, rest, value }) {
+    const largest = Math.max(...parts.map((part) => Math.abs(part.product)), Math.abs(rest.sum));
+    const rows = parts.map((part) => el("tr", {},
+      el("td", {}, ...part.factors.flatMap((factor, place) => [place ? " · " : null, link(factor)]),
+        el("span", { class: "factors numbers faint" }, part.factors.map((factor) => number(factor.value, 3)).join(" · "))),
+      amount(part.product, largest)));
+    if (rest.count) rows.push(el("tr", { class: "faint" }, el("td", {}, t("cell.rest", { count: rest.count })), amount(rest.sum, largest)));
+    rows.push(el("tr", { class: "total" }, el("td", { t: "cell.sum" }), amount(value, 0)));
+    const title = rest.count ? t("cell.parts", { count: parts.length + rest.count }) : t("cell.parts.all");
+    return [el("h3", {}, title), el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": title }, el("table", { class: "addends" }, el("tbody", {}, ...rows)))];
+  }
+
+  /** A factor's name; a click goes to the cell that it stands in. */
+  function link(factor) {
+    const symbol = mathematics(factor.symbol);
+    if (!factor.array) return symbol;
+    const go = () => store.set({ cell: cellText(factor.array, factor.index) });
+    return el("button", { class: "factor", "aria-label": `${factor.array} [${factor.index.join(", ")}]`, on: { click: go } }, symbol);
+  }
+
+  function showFormulas() {
+    const state = store.get();
+    formulas.hidden = !state.network;
+    if (!state.network) return;
+    const { kind, layer: stepped } = stepAt(currentStep(state), state.network.layers.length);
+    const layer = state.step === "" ? state.explained?.layer ?? null : stepped;
+    const heading = el("h2", { t: "formula.title" });
+    if (layer !== null) formulas.replaceChildren(heading, ...ofLayer(state.network.layers[layer]));
+    else if (kind === "update" && state.step !== "") formulas.replaceChildren(heading, ...ofUpdate(state));
+    else formulas.replaceChildren(heading, ...ofLoss(state.network));
+  }
+
+  function ofLayer(layer) {
+    const shape = t("formula.here", { input: shapeText(layer.input_shape), output: shapeText(layer.output_shape) });
+    return [el("h3", {}, layer.title), el("p", { class: "small faint numbers" }, shape), ...stated(layer.formulas, layer.kind)];
+  }
+
+  function ofLoss(network) {
+    return [el("h3", { t: "network.loss" }), ...stated(network.loss.formulas, network.loss.name)];
+  }
+
+  function ofUpdate(state) {
+    const rule = state.trace?.about.optimizer?.formula ?? state.network.optimizer.formula;
+    return [el("h3", {}, stepTitle({ kind: "update", layer: null }, state.network)), formula(rule)];
+  }
+
+  store.subscribe(ask, ["cell", "trace", "step"]);
+  store.subscribe(showFormulas, ["network", "step", "explained", "trace"]);
+  store.subscribe(() => {
+    showFormulas();
+    if (store.get().explained) showCell(store.get().explained);
+    else showInvitation();
+  }, ["lang"]);
+  showInvitation();
+  showFormulas();
+}
+
+function titleOf({ array, index, layer }, network) {
+  const [kind, name] = splitName(array);
+  const owner = layer === null ? (name === "0" ? t("cell.input") : name) : network.layers[layer].title;
+  const place = index.length ? t("cell.place", { index: index.join(", ") }) : "";
+  return [t(`cell.${kind}`), owner, place].filter(Boolean).join(" · ");
+}
+
+/** Formulas as a layer or a loss states them. */
+function stated({ forward, backward, shapes, notes }, kind) {
+  const rows = [];
+  if (forward) rows.push(el("p", { class: "small faint", t: "formula.forward" }), formula(forward));
+  for (const [name, given] of Object.entries(backward)) {
+    rows.push(el("p", { class: "small faint", t: "formula.backward", values: { name } }), formula(given));
+  }
+  rows.push(el("p", { class: "small faint", t: "formula.gradient.order" }));
+  if (shapes.length) {
+    const cells = shapes.map(({ letter, shape }) => el("span", { class: "shape" }, mathematics(letter.mathml), " ", mathematics(shape.mathml)));
+    rows.push(el("p", { class: "small faint", t: "formula.shapes" }), el("p", { class: "row shapes" }, ...cells));
+  }
+  const note = noteOf(kind, notes);
+  if (note) rows.push(el("p", { class: "small" }, note));
+  return rows;
+}
+
+/** Lines of equations, with the signs under one another. */
+function chains(lines) {
+  const rows = lines.flatMap((line) => line.slice(1).map((step, place) => el("tr", {},
+    el("td", {}, place ? "" : mathematics(line[0])),
+    el("td", { class: "sign" }, place === line.length - 2 && place > 0 ? "≈" : "="),
+    el("td", {}, mathematics(step)))));
+  return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": t("cell.numbers") }, el("table", { class: "chain" }, el("tbody", {}, ...rows)));
+}
+
+/** A number over its bar, whose length shows how much of the largest it is. */
+function amount(value, largest) {
+  const cell = el("td", { class: value < 0 ? "numbers amount negative" : "numbers amount" }, number(value));
+  cell.style.setProperty("--share", String(largest ? Math.abs(value) / largest : 0));
+  return cell;
+}

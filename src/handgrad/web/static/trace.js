@@ -1,0 +1,69 @@
+// The example's way through the network, as the server followed it: asked for whenever something of it changes.
+
+import { getJSON, postArrays } from "./api.js";
+import { applyChange } from "./changes.js";
+import { latest } from "./dom.js";
+
+/** What of the state a trace depends on. */
+const DEPENDS = ["input", "label", "model", "version", "optimizer", "updates", "edits", "change", "wanted"];
+
+/** The body that says which example, with which changes; the same for traces, cells and checks. */
+export function situationOf(state) {
+  const input = applyChange(state.input, state.change, state.network?.raw_shape ?? []);
+  const situation = { input: Array.from(input), label: state.label === "" ? null : Number(state.label) };
+  if (Number(state.updates)) situation.updates = Number(state.updates);
+  const optimizer = optimizerOf(state.optimizer);
+  if (optimizer) situation.optimizer = optimizer;
+  const edits = editsOf(state.edits);
+  if (edits.length) situation.edits = edits;
+  return situation;
+}
+
+/** {name, learning_rate} from "adam,0.01"; null is the recipe's. */
+export function optimizerOf(text) {
+  const [name, rate] = text.split(",");
+  return ["sgd", "adam"].includes(name) && Number(rate) > 0 ? { name, learning_rate: Number(rate) } : null;
+}
+
+/** [{parameter, index, factor, offset}] from "0.weight:3.5*0+1;0.bias:3*0". */
+export function editsOf(text) {
+  return text.split(";").filter(Boolean).map((edit) => {
+    const [, parameter, index, factor, offset] = /^([\w.]+):([\d.]*)\*([-\d.e]+)(?:\+([-\d.e]+))?$/.exec(edit) ?? [];
+    return { parameter, index: index ? index.split(".").map(Number) : [], factor: Number(factor), offset: Number(offset ?? 0) };
+  }).filter((edit) => edit.parameter);
+}
+
+/**
+ * Keeps store.trace ({about, arrays}) and store.network (what the server says of the model) up to date.
+ * `wanted` in the store names arrays besides activations and gradients.
+ */
+export function followTraces({ store, complain }) {
+  const refresh = latest(async () => {
+    const state = store.get();
+    if (!state.model) return;
+    try {
+      const network = state.network?.id === state.model ? state.network : await getJSON(`/api/models/${state.model}`);
+      if (network !== state.network) store.set({ network, trace: null, wanted: "" });
+      if (!state.input || state.input.length !== product(network.raw_shape)) {
+        store.set({ trace: null }); // nothing is drawn, so there is nothing to follow
+        return;
+      }
+      const arrays = names(network, store.get());
+      const trace = await postArrays(`/api/models/${network.id}/trace`, { ...situationOf(state), arrays });
+      if (store.get().model === network.id) store.set({ trace, probabilities: trace.about.probabilities });
+    } catch (error) {
+      complain(error);
+    }
+  });
+  store.subscribe(refresh, DEPENDS);
+  refresh();
+}
+
+const product = (shape) => shape.reduce((sum, length) => sum * length, 1);
+
+function names(network, state) {
+  const places = [...network.layers.keys(), network.layers.length];
+  const kinds = state.label === "" ? ["activation"] : ["activation", "gradient"];
+  const further = (state.wanted ?? "").split(" ").filter((name) => name && (state.label !== "" || name.startsWith("parameter.")));
+  return [...kinds.flatMap((kind) => places.map((place) => `${kind}.${place}`)), ...further];
+}

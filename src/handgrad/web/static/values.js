@@ -1,0 +1,74 @@
+// For networks that look at a few numbers instead of pictures: the numbers to enter, and the data's own examples.
+
+import { el, number } from "./dom.js";
+import { getJSON } from "./api.js";
+import { inputSize, modelPath } from "./example.js";
+import { register } from "./i18n.js";
+
+register({
+  en: {
+    "values.title": "Input",
+    "values.why": "This network looks at {count} numbers. Enter them, or choose an example of its data.",
+    "values.examples": "Examples of the data",
+    "values.example": "Example {index}: {inputs} belongs to {target}",
+    "values.number": "Input {place}",
+  },
+  zh: {
+    "values.title": "输入",
+    "values.why": "这个网络的输入是 {count} 个数。可以自己填写，也可以选数据中的一个例子。",
+    "values.examples": "数据中的例子",
+    "values.example": "例 {index}：{inputs} 对应 {target}",
+    "values.number": "输入 {place}",
+  },
+});
+
+const COUNT = 20;
+
+/** The panel. `entered(numbers)` is called when they are changed by hand, `choose(example)` when one of the data's is chosen. */
+export function createValues(page, entered, choose) {
+  const fields = el("div", { class: "row" });
+  const why = el("p", { class: "faint small" });
+  const list = el("div", { class: "row" });
+  const element = el("div", { class: "stack" }, el("h2", { t: "values.title" }), why, fields, el("h3", { t: "values.examples" }), list);
+
+  function field(_, place) {
+    const box = el("input", { type: "number", step: "any", label: "values.number", values: { place: place + 1 } });
+    box.addEventListener("input", () => {
+      const numbers = [...fields.querySelectorAll("input")].map((each) => each.valueAsNumber);
+      if (numbers.every(Number.isFinite)) entered(numbers);
+    });
+    return el("label", { class: "value" }, el("span", { "aria-hidden": "true" }, "x", el("sub", {}, String(place + 1))), box);
+  }
+
+  function entry(example) {
+    const inputs = `(${example.inputs.map((value) => number(value)).join(", ")})`;
+    const target = [example.label ?? example.target].flat().map((value) => number(value)).join(", ");
+    const values = { index: example.index, inputs, target };
+    const on = { click: () => choose(example) };
+    return el("button", { class: "numbers", label: "values.example", values, on, data: { example: `test-${example.index}` } }, `${inputs} → ${target}`);
+  }
+
+  return {
+    element,
+    /** The fields and examples of another model. */
+    async follow(model) {
+      const count = inputSize(model);
+      why.replaceChildren(el("span", { t: "values.why", values: { count } }));
+      fields.replaceChildren(...Array.from({ length: count }, field));
+      try {
+        const { examples } = await getJSON(modelPath(model, `examples?start=0&count=${COUNT}`));
+        list.replaceChildren(...examples.map(entry));
+      } catch (error) {
+        page.complain(error);
+      }
+    },
+    show(numbers) {
+      [...fields.querySelectorAll("input")].forEach((box, place) => {
+        if (box.valueAsNumber !== numbers[place]) box.value = String(numbers[place]);
+      });
+    },
+    mark(chosen) {
+      for (const button of list.children) button.setAttribute("aria-pressed", String(button.dataset.example === chosen));
+    },
+  };
+}

@@ -1,0 +1,258 @@
+"""The trainings of this server: each a process of its own, whose events the page follows."""
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+from handgrad.errors import HandgradError
+from handgrad.training.recipe import Recipe
+from handgrad.training.run import RunDirectory
+from handgrad.web.errors import BusyError, NotFoundError
+from handgrad.web.event_log import EventLog
+
+#: Trainings at the same time, and ended ones that are remembered.
+AT_ONCE, REMEMBERED = 2, 20
+#: How long one may take, and how many bytes of memory.
+SECONDS, MEMORY = 6 * 3600.0, 4 * 2**30
+#: Seconds for a process to save what it learned and end, when it is asked to; and more, when its time is over.
+_FAREWELL, _OVERDUE = 10.0, 120.0
+
+#: Where a training stands.
+STARTING, RUNNING, PAUSED, ENDED, FAILED = "starting", "running", "paused", "ended", "failed"
+
+
+class Training:
+    """One process that trains, and what it has told so far.
+
+    Args:
+        run: the directory that it writes into.
+        order: its first line of input.
+    """
+
+    def __init__(self, run: Path, order: Mapping[str, Any]) -> None:
+        self.run = run
+        self.log = EventLog()
+        self.state = STARTING
+        self.message = ""
+        self._errors: deque[str] = deque(maxlen=20)  # the last lines of its standard error
+        self._sending = threading.Lock()
+        # A session of its own, so that Ctrl-C in the server's terminal reaches the server, which says stop.
+        pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "handgrad.web.worker"],
+            **pipes,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        )
+        self._watchdog = threading.Timer(order["seconds"] + _OVERDUE, self._process.kill)
+        self._watchdog.daemon = True
+        self._watchdog.start()
+        self._send(order)
+        self._follower = threading.Thread(target=self._follow, daemon=True)
+        self._follower.start()
+
+    @property
+    def name(self) -> str:
+        """That of its run directory."""
+        return self.run.name
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.state in (ENDED, FAILED)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As the contract has it."""
+        return {"name": self.name, "model": f"runs/{self.name}", "state": self.state, "message": self.message}
+
+    def command(self, command: str, values: Mapping[str, Any]) -> None:
+        """Pass on what the page asks.
+
+        Raises:
+            HandgradError: it is over.
+        """
+        if self.is_over or not self._send({"command": command, "values": dict(values)}):
+            raise HandgradError(f"The training {self.name} is over; go on with it, or start another.")
+
+    def _send(self, line: Mapping[str, Any]) -> bool:
+        assert self._process.stdin is not None
+        with self._sending:
+            try:
+                self._process.stdin.write(json.dumps(line) + "\n")
+                self._process.stdin.flush()
+            except (OSError, ValueError):  # it has ended, which its follower tells
+                return False
+        return True
+
+    def _follow(self) -> None:
+        """Take every event until there are no more, then see how the process ended."""
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        listener = threading.Thread(target=self._listen, args=(self._process.stderr,), daemon=True)
+        listener.start()
+        for line in self._process.stdout:
+            with suppress(ValueError):  # half a line, of a process that was killed
+                self._take(json.loads(line))
+        code = self._process.wait()
+        listener.join(1.0)  # longer, where a process that it started lives on
+        self._watchdog.cancel()
+        if not self.is_over:
+            self._take({"event": "failed", "message": self._obituary(code)})
+        with suppress(OSError):  # only of a training that never began
+            self.run.rmdir()
+        with self._sending, suppress(OSError):
+            for stream in (self._process.stdin, self._process.stdout):
+                if stream is not None:
+                    stream.close()
+        self.log.close()
+
+    def _listen(self, stream: IO[str]) -> None:
+        with stream:
+            self._errors.extend(line.strip() for line in stream if line.strip())
+
+    def _take(self, event: dict[str, Any]) -> None:
+        """Note where the training stands, before anybody hears of the event."""
+        kind = event["event"]
+        if kind == "started":
+            self.state = RUNNING
+        elif kind == "state":
+            self.state = event["state"]
+        elif kind in (ENDED, FAILED):
+            self.state, self.message = kind, event.get("message", "")
+        self.log.append(event)
+
+    def _obituary(self, code: int) -> str:
+        """Why a process ended that had not said goodbye."""
+        last = self._errors[-1].rstrip(".") if self._errors else ""
+        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        reason = f": {last}" if last else ""
+        hint = "" if self._is_empty() else " It can be gone on with from its latest checkpoint."
+        return f"The process that trained {how}{reason}.{hint}"
+
+    def _is_empty(self) -> bool:
+        return not any((self.run / "checkpoints").glob("*.safetensors"))
+
+    def stop(self) -> None:
+        """Ask it to save what it learned and to end; does not wait."""
+        self._send({"command": "stop"})
+
+    def end(self, seconds: float) -> None:
+        """Wait until it has ended, and kill it if that takes longer."""
+        self._follower.join(seconds)
+        if self._follower.is_alive():
+            self._process.kill()
+            self._follower.join(seconds)
+
+
+class Trainings:
+    """All trainings, by the name of their run.
+
+    Args:
+        runs: the folder that run directories are made in.
+        at_once: how many may run, or wait, at the same time.
+        seconds: that each may take.
+        memory: bytes that each may take.
+        threads: that compute in each; None for all cores.
+    """
+
+    def __init__(
+        self,
+        runs: Path,
+        *,
+        at_once: int = AT_ONCE,
+        seconds: float = SECONDS,
+        memory: int = MEMORY,
+        threads: int | None = None,
+    ) -> None:
+        self._runs = runs
+        self._at_once = at_once
+        self._limits = {"seconds": seconds, "memory": memory, "threads": threads}
+        self._trainings: dict[str, Training] = {}
+        self._lock = threading.Lock()
+
+    def start(self, recipe: Recipe, name: str, changes: Mapping[str, Any], *, paused: bool) -> Training:
+        """Train a recipe in a new run directory.
+
+        Args:
+            recipe: as it will be trained, for the directory's name.
+            name: of the package's recipe that it was made from.
+            changes: made to it, by place.
+            paused: whether it waits before its first step.
+
+        Raises:
+            BusyError: too many train already.
+            RunError: the directory cannot be made.
+        """
+        order = {"recipe": name, "changes": dict(changes), "paused": paused, "resume": False}
+        with self._lock:
+            self._make_room()
+            run = RunDirectory.create_next(self._runs.resolve(), recipe.name).path
+            return self._begin(run, order)
+
+    def resume(self, name: str, changes: Mapping[str, Any], *, paused: bool) -> Training:
+        """Go on with a run of the folder.
+
+        Args:
+            name: of its directory.
+            changes: to its recipe, by place.
+            paused: whether it waits before its next step.
+
+        Raises:
+            NotFoundError: there is no such run.
+            HandgradError: it is being trained.
+            BusyError: too many train already.
+        """
+        with self._lock:
+            paths = {path.name: path for path in self._runs.iterdir()} if self._runs.is_dir() else {}
+            if name not in paths or not paths[name].is_dir():
+                raise NotFoundError(f"There is no run {name!r} in {self._runs}.")
+            if name in self._trainings and not self._trainings[name].is_over:
+                raise HandgradError(f"The run {name} is being trained already; follow it, or stop it first.")
+            self._make_room()
+            order = {"changes": dict(changes), "paused": paused, "resume": True}
+            return self._begin(paths[name].resolve(), order)
+
+    def _make_room(self) -> None:
+        over = [name for name, training in self._trainings.items() if training.is_over]
+        if len(self._trainings) - len(over) >= self._at_once:
+            raise BusyError(f"{self._at_once} trainings run already, which is the most; stop one of them first.")
+        for name in over[: max(0, len(over) - REMEMBERED)]:
+            del self._trainings[name]
+
+    def _begin(self, run: Path, order: Mapping[str, Any]) -> Training:
+        training = Training(run, {**order, **self._limits, "run": str(run)})
+        self._trainings.pop(run.name, None)  # so that it becomes the newest
+        self._trainings[run.name] = training
+        return training
+
+    def get(self, name: str) -> Training:
+        """The training of that name.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        with self._lock:
+            if name not in self._trainings:
+                raise NotFoundError(f"There is no training {name!r}; it may be a run that was trained before.")
+            return self._trainings[name]
+
+    def index(self) -> list[Training]:
+        """All of them, the newest first."""
+        with self._lock:
+            return list(self._trainings.values())[::-1]
+
+    def close(self) -> None:
+        """End every training, which saves what it learned; may be called twice."""
+        alive = [training for training in self.index() if not training.is_over]
+        for training in alive:
+            training.stop()
+        for training in alive:
+            training.end(_FAREWELL)
