@@ -15,6 +15,7 @@ import numpy as np
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route, Router
@@ -60,7 +61,10 @@ def create_application(
     )
     page = _Page(directory=Path(str(resources.files("handgrad.web"))) / "static", html=True)
     application = Starlette(
-        routes=[Mount(_API, Router(_routes(context), redirect_slashes=False)), Mount("/", page)],
+        routes=[
+            Mount(_API, Router(_routes(context), redirect_slashes=False)),
+            Mount("/", GZipMiddleware(page)),  # a quarter of the bytes; numbers would hardly shrink
+        ],
         middleware=[guard],
         exception_handlers={HTTPException: _refuse_as_json},
     )

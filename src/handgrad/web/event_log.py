@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -33,6 +34,7 @@ class EventLog:
         self._closed = False
         self._lock = threading.Lock()
         self._readers: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
+        self._left = time.monotonic()  # when the last reader went
 
     def append(self, event: Event) -> None:
         """Add an event; may be called from any thread."""
@@ -103,3 +105,10 @@ class EventLog:
         finally:
             with self._lock:
                 self._readers.discard(reader)
+                self._left = time.monotonic()
+
+    @property
+    def unread_seconds(self) -> float:
+        """For how long nobody has followed it."""
+        with self._lock:
+            return 0.0 if self._readers else time.monotonic() - self._left

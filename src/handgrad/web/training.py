@@ -21,6 +21,8 @@ from handgrad.web.event_log import EventLog
 AT_ONCE, REMEMBERED = 2, 20
 #: How long one may take, and how many bytes of memory.
 SECONDS, MEMORY = 6 * 3600.0, 4 * 2**30
+#: Seconds after which a paused training that nobody follows makes room for another.
+ABANDONED = 60.0
 #: Seconds for a process to save what it learned and end, when it is asked to; and more, when its time is over.
 _FAREWELL, _OVERDUE = 10.0, 120.0
 
@@ -161,6 +163,7 @@ class Trainings:
         seconds: that each may take.
         memory: bytes that each may take.
         threads: that compute in each; None for all cores.
+        abandoned: seconds after which a paused training that nobody follows is ended, where another needs its place.
     """
 
     def __init__(
@@ -171,8 +174,10 @@ class Trainings:
         seconds: float = SECONDS,
         memory: int = MEMORY,
         threads: int | None = None,
+        abandoned: float = ABANDONED,
     ) -> None:
         self._runs = runs
+        self._abandoned = abandoned
         self._at_once = at_once
         self._limits = {"seconds": seconds, "memory": memory, "threads": threads}
         self._trainings: dict[str, Training] = {}
@@ -221,11 +226,23 @@ class Trainings:
             return self._begin(paths[name].resolve(), order)
 
     def _make_room(self) -> None:
+        self._end_abandoned()
         over = [name for name, training in self._trainings.items() if training.is_over]
         if len(self._trainings) - len(over) >= self._at_once:
             raise BusyError(f"{self._at_once} trainings run already, which is the most; stop one of them first.")
         for name in over[: max(0, len(over) - REMEMBERED)]:
             del self._trainings[name]
+
+    def _end_abandoned(self) -> None:
+        """If all places are taken, end a training that waits for a page which is gone; what it learned is saved."""
+        alive = [training for training in self._trainings.values() if not training.is_over]
+        if len(alive) < self._at_once:
+            return
+        for training in alive:
+            if training.state == PAUSED and training.log.unread_seconds >= self._abandoned:
+                training.stop()
+                training.end(_FAREWELL)
+                return
 
     def _begin(self, run: Path, order: Mapping[str, Any]) -> Training:
         training = Training(run, {**order, **self._limits, "run": str(run)})
