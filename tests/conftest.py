@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from page import browser, learned_runs, open_page, server
 
 from handgrad.data.idx import write_idx
+
+#: Fixtures of the page in a browser, which are described where they are made.
+__all__ = ["browser", "learned_runs", "open_page", "server"]
 
 if TYPE_CHECKING:
     from served import Served

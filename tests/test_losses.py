@@ -94,7 +94,9 @@ def test_calling_a_loss_gives_a_python_number() -> None:
     assert type(MeanSquaredError()(SCORES, SCORES, ops=CPU)) is float
 
 
-@pytest.mark.parametrize("loss", [SoftmaxCrossEntropy(), SoftmaxCrossEntropy("sum", label_smoothing=0.3)], ids=str)
+@pytest.mark.parametrize(
+    "loss", [SoftmaxCrossEntropy(), SoftmaxCrossEntropy("sum", label_smoothing=0.3)], ids=["mean", "sum, smoothed"]
+)
 def test_labels_and_one_hot_rows_mean_the_same(loss: Loss) -> None:
     by_label, by_row = (loss_and_gradient(loss, SCORES, targets) for targets in (LABELS, np.eye(3)[LABELS]))
     assert by_label[0] == by_row[0]

@@ -309,6 +309,10 @@ class Session:
         with np.errstate(over="ignore", invalid="ignore"):  # a network that diverged shows it in its scores
             result = result_of(experiment, self.threads, run.path)
             run.write_json("result.json", result)
-            for name, figure in draw(experiment):
-                run.write(f"{name}.png", save(figure))
+            try:
+                for name, figure in draw(experiment):
+                    run.write(f"{name}.png", save(figure))
+            except (OSError, RunError) as error:
+                reason = str(error).rstrip(".")
+                self.observer.warn(f"the pictures could not all be made ({reason}); what was learned is saved.")
         return result

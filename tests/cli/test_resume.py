@@ -45,6 +45,12 @@ def small(tiny: Path, out: Path, *more: str) -> list[str | Path]:
     return [*base, "--out", out, *more]
 
 
+def after_every_step(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Options with which a checkpoint follows every step, whatever share of the time that takes."""
+    monkeypatch.setattr("handgrad.training.checkpoint_folder.SHARE", 1e9)
+    return ["--checkpoint-minutes", "1e-9"]
+
+
 def searching(tiny: Path, out: Path) -> list[str | Path]:
     sets = ["--set", "select.widths=[2, 4]", "--set", "select.validation=60", "--set", "select.epochs=3"]
     return ["train", "mlp-select", "--data", tiny, "--epochs", "3", *sets, "--out", out]
@@ -200,7 +206,7 @@ def test_a_full_disk_stops_nothing_and_loses_nothing(
         save(checkpoint, path)
 
     monkeypatch.setattr(Checkpoint, "save", fail)
-    result = invoke(*small(tiny, tmp_path / "run"), "--checkpoint-minutes", "1e-9")  # after every step
+    result = invoke(*small(tiny, tmp_path / "run", *after_every_step(monkeypatch)))
     assert result.exit_code == 0, result.output
     assert result.output.count("Training goes on; the last is of step 6") == 1  # once, not after every step
     assert result.output.count("What was learned is still to be saved; the last is of step 6") == 1
@@ -209,6 +215,25 @@ def test_a_full_disk_stops_nothing_and_loses_nothing(
     assert found is not None
     assert found.step == 6
     assert len(SavedRun.open(tmp_path / "run").history().epochs) == 4
+
+
+def test_pictures_that_cannot_be_written_are_not_the_end(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = RunDirectory.write
+
+    def fail(directory: RunDirectory, name: str, content: bytes) -> None:
+        if name.endswith(".png"):
+            raise RunError(f"{name} cannot be written (No space left on device).")
+        write(directory, name, content)
+
+    monkeypatch.setattr(RunDirectory, "write", fail)
+    result = invoke(*small(tiny, tmp_path / "run"))
+    assert result.exit_code == 0, result.output
+    assert "pictures could not all be made (curves.png cannot be written" in result.output
+    assert "Test accuracy" in result.output
+    assert SavedRun.open(tmp_path / "run").history().epochs
+    assert (tmp_path / "run" / "result.json").exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not remove what is open")
@@ -244,7 +269,7 @@ def test_a_disk_that_is_full_to_the_end_says_from_where_to_go_on(
 
     with monkeypatch.context() as patch:
         patch.setattr(Checkpoint, "save", fill)
-        result = invoke(*small(tiny, tmp_path / "run"), "--checkpoint-minutes", "1e-9")
+        result = invoke(*small(tiny, tmp_path / "run", *after_every_step(patch)))
     assert isinstance(result.exception, RunError)
     assert f"handgrad train --resume {tmp_path / 'run'}` goes on from step 6" in str(result.exception)
     assert "the last is of step 6" in result.output
@@ -326,8 +351,11 @@ def test_an_interruption_after_the_last_epoch_of_a_search_says_how_to_go_on(
     assert comparable(tmp_path / "run") == comparable(tmp_path / "whole")
 
 
-def test_after_a_nan_the_checkpoint_that_leads_to_it_again_is_not_advised(tiny: Path, tmp_path: Path) -> None:
-    diverging = small(tiny, tmp_path / "run", "--set", "optimizer.learning_rate=1e38", "--checkpoint-minutes", "1e-9")
+def test_after_a_nan_the_checkpoint_that_leads_to_it_again_is_not_advised(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every_step = after_every_step(monkeypatch)
+    diverging = small(tiny, tmp_path / "run", "--set", "optimizer.learning_rate=1e38", *every_step)
     message = str(invoke(*diverging).exception)
     last = files(tmp_path / "run" / "checkpoints")[-1]
     assert f"remove {last}, then `handgrad train --resume" in message
@@ -359,8 +387,10 @@ def test_the_same_data_may_lie_elsewhere(tiny: Path, tmp_path: Path, monkeypatch
     assert run("train", "--resume", tmp_path / "run", "--data", tmp_path / "moved")["epochs"] == 4
 
 
-def test_a_damaged_checkpoint_is_named_and_the_one_before_taken(tiny: Path, tmp_path: Path) -> None:
-    run(*small(tiny, tmp_path / "run"), "--checkpoint-minutes", "1e-9")
+def test_a_damaged_checkpoint_is_named_and_the_one_before_taken(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(*small(tiny, tmp_path / "run", *after_every_step(monkeypatch)))
     before = comparable(tmp_path / "run")
     last = files(tmp_path / "run" / "checkpoints")[-1]
     content = last.read_bytes()

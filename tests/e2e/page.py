@@ -1,7 +1,6 @@
 """The real server and the page in a real browser, for the tests of the page.
 
-A test module says `pytest_plugins = ["page"]` and asks for `open_page`; what else it needs from here it imports, after
-`pytest.register_assert_rewrite("page")`. Without Playwright or Chromium it is skipped.
+A test asks for `open_page`; what else it needs from here it imports. Without Playwright or Chromium it is skipped.
 """
 
 import os

@@ -11,12 +11,9 @@ from handgrad.data.datasets import load
 from handgrad.training.run import SavedRun
 
 pytest.importorskip("starlette")
-pytest.register_assert_rewrite("page")
 
-from page import LEARNED, Server  # noqa: E402
-from strokes import SIDE, Hand, skeleton, strokes_of  # noqa: E402
-
-pytest_plugins = ["page"]
+from page import LEARNED, Server
+from strokes import SIDE, Hand, skeleton, strokes_of
 
 COUNT = 200
 POINTS = 2.0  # the most that redrawing may cost

@@ -8,14 +8,11 @@ import pytest
 
 pytest.importorskip("starlette")
 pytest.importorskip("playwright")
-pytest.register_assert_rewrite("page")
 
-from page import FOUR, LEARNED, SEVEN, OpenPage, draw, learned, settled, shares, verdict  # noqa: E402
+from page import FOUR, LEARNED, SEVEN, OpenPage, draw, learned, settled, shares, verdict
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
-
-pytest_plugins = ["page"]
 
 
 def canvas(page: "Page", selector: str) -> str:
@@ -77,6 +74,22 @@ def test_bars_follow_the_pen_within_50_milliseconds(open_page: OpenPage) -> None
         page.locator("#pad").press("Escape")
     print(f"95 % of the moves are answered within {', '.join(f'{delay:.1f}' for delay in slowest)} ms")
     assert min(slowest) < 50
+
+
+def test_bars_are_those_of_the_changed_network_also_while_the_pen_is_down(open_page: OpenPage) -> None:
+    page = open_page(learned("&edits=9.weight:*0"))  # of the last layer: whatever is drawn, the answer is the same
+    settled(page, "test-0")
+    page.evaluate("""() => {
+        const bars = document.querySelector(".bars");
+        const note = () => window.shown.add(bars.textContent);
+        window.shown = new Set();
+        note();
+        new MutationObserver(note).observe(bars, { subtree: true, childList: true, characterData: true });
+    }""")
+    draw(page, SEVEN, between=lambda: page.wait_for_timeout(20))
+    settled(page)
+    assert page.locator(".seen .steps").is_visible()
+    assert page.evaluate("window.shown.size") == 1
 
 
 def test_undo_takes_the_last_stroke_back_exactly_and_clear_all_of_them(open_page: OpenPage) -> None:

@@ -11,14 +11,12 @@ from handgrad.training.run import SavedRun
 
 pytest.importorskip("starlette")
 pytest.importorskip("playwright")
-pytest.register_assert_rewrite("page")
 
-from page import FOUR, LEARNED, SEVEN, OpenPage, Server, draw, learned, settled, shares, verdict  # noqa: E402
+from page import FOUR, LEARNED, SEVEN, OpenPage, Server, draw, learned, settled, shares, verdict
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-pytest_plugins = ["page"]
 
 UNTRAINED = "#model=recipes/mlp"
 

@@ -13,14 +13,12 @@ from handgrad.training.recipe import Recipe
 
 pytest.importorskip("starlette")
 pytest.importorskip("playwright")
-pytest.register_assert_rewrite("page")
 
-from page import OpenPage, learned, quiet  # noqa: E402
+from page import OpenPage, learned, quiet
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-pytest_plugins = ["page"]
 
 ROW = 3
 RAISED = dict(zip("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789", strict=True))
@@ -243,3 +241,81 @@ def test_axe_finds_nothing_serious(open_page: OpenPage, colours: str, width: int
         if v["impact"] in ("serious", "critical")
     ]
     assert serious == []
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "&cell=gradient.4:5",
+        "&cell=foo:1",
+        "&edits=9.weight:1*0",
+        "&updates=999",
+        "&updates=-3",
+        "&updates=1.5",
+        "&optimizer=adam,1e30&updates=3",
+        "&step=999",
+        "&change=rotate,x;cover,99.99",
+    ],
+)
+def test_an_address_that_asks_for_nonsense_shows_the_network_all_the_same(open_page: OpenPage, rest: str) -> None:
+    page = open_example(open_page, "recipes/mlp", rest)
+    assert page.locator(".layer-card").count() == 5
+    assert page.locator(".complaint").count() == 0
+    assert page.locator(".update-card").is_visible()
+    assert "null" not in (page.locator(".explanation").text_content() or "")
+
+
+def test_every_update_can_be_explained(open_page: OpenPage) -> None:
+    """Small gradients give powers inside powers, which have to be put into parentheses."""
+    page = open_example(open_page, learned().removeprefix("#model="), "&cell=updated.0.weight:0,0,0,0")
+    pane = page.locator('[data-array="updated.0.weight"] .pane')
+    for _ in range(12):
+        pane.press("ArrowRight")
+        quiet(page)
+        assert page.locator(".complaint").count() == 0
+        assert page.locator(".chain tr").count() > 3
+
+
+def test_a_regression_is_not_told_in_classes(open_page: OpenPage) -> None:
+    page = open_page("#model=recipes/xor&example=values-0,1&label=1&cell=parameter.2.weight:0,1")
+    page.wait_for_selector(".weight-form")
+    page.get_by_label("plus").fill("-9")
+    page.get_by_role("button", name="Change this weight").click()
+    quiet(page)
+    sentence = page.locator(".whatif-card p").last.text_content() or ""
+    assert re.fullmatch(r"The answer is now [\d.]+; before it was [\d.]+\.", sentence)
+    page.get_by_role("button", name="L = ").click()
+    quiet(page)
+    assert "null" not in (page.locator(".cell-card").text_content() or "")
+
+
+def test_the_gradient_of_a_layers_output_is_called_by_that_layer(open_page: OpenPage) -> None:
+    page = open_example(open_page, "recipes/mlp")
+    for place, name in enumerate(("the input", "Linear(784 → 128)", "ReLU", "Linear(128 → 10)")):
+        page.locator(f'[data-array="gradient.{place}"] .pane').click(position={"x": 3, "y": 3})
+        quiet(page)
+        assert (page.locator(".cell-card h2").text_content() or "").startswith(f"gradient · {name} · at [0]")
+
+
+def test_opened_weights_stay_open_in_another_language(open_page: OpenPage) -> None:
+    page = open_example(open_page, "recipes/mlp", "&cell=parameter.2.weight:3,5")
+    assert page.locator(".weights:not([hidden])").count() == 1  # a link to a weight shows it
+    page.get_by_label("Language").select_option("zh")
+    quiet(page)
+    assert page.locator(".weights:not([hidden])").count() == 1
+    assert page.locator('[data-array="parameter.2.weight"] .pane').is_visible()
+
+
+def test_on_a_phone_a_number_leads_to_where_it_comes_from_and_back(open_page: OpenPage) -> None:
+    page = open_example(open_page, "recipes/mlp", viewport={"width": 390, "height": 800})
+    picture = page.locator('[data-array="activation.1"] .pane')
+    picture.click(position={"x": 3, "y": 3})
+    quiet(page)
+    page.get_by_role("button", name="Where it comes from").click()
+    page.wait_for_timeout(300)
+    back = page.get_by_role("button", name="Back to the picture")
+    back.click(timeout=2000)  # which would fail if something covered it
+    page.wait_for_timeout(300)
+    box = picture.bounding_box()
+    assert box is not None
+    assert 0 < box["y"] < 800

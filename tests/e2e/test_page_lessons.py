@@ -8,16 +8,14 @@ import pytest
 
 pytest.importorskip("starlette")
 pytest.importorskip("playwright")
-pytest.register_assert_rewrite("page")
 
-from page import OpenPage, Server  # noqa: E402
+from page import OpenPage, Server
 
-from handgrad.web.lesson_cases import CASES  # noqa: E402
+from handgrad.web.lesson_cases import CASES
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-pytest_plugins = ["page"]
 
 PATIENTS = [name for name in CASES if name != "start"]
 WATCHED = ["xor", "points"]

@@ -6,11 +6,8 @@ import pytest
 
 pytest.importorskip("starlette")
 pytest.importorskip("playwright")
-pytest.register_assert_rewrite("page")
 
-from page import OpenPage, quiet  # noqa: E402
-
-pytest_plugins = ["page"]
+from page import OpenPage, quiet
 
 LOADS = 5
 FETCHED = """() => performance.getEntriesByType("navigation").concat(performance.getEntriesByType("resource"))

@@ -11,14 +11,12 @@ import pytest
 
 pytest.importorskip("starlette")
 pytest.importorskip("playwright")
-pytest.register_assert_rewrite("page")
 
-from page import SECONDS, SEVEN, OpenPage, Server, draw, quiet, verdict  # noqa: E402
+from page import SECONDS, SEVEN, OpenPage, Server, draw, quiet, verdict
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-pytest_plugins = ["page"]
 
 TRAIN = "#view=train&lang=en"
 #: Every text that can be seen, without what a user or the server named.

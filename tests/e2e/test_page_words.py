@@ -7,11 +7,8 @@ import pytest
 
 pytest.importorskip("starlette")
 pytest.importorskip("playwright")
-pytest.register_assert_rewrite("page")
 
-from page import OpenPage  # noqa: E402
-
-pytest_plugins = ["page"]
+from page import OpenPage
 
 
 def test_every_text_is_there_in_both_languages_with_the_same_gaps(open_page: OpenPage) -> None:
@@ -38,3 +35,10 @@ def test_the_notes_of_all_layers_and_losses_are_translated(open_page: OpenPage) 
     missing = [name for name, note in stated.items() if note and name not in notes]
     assert missing == []
     assert notes.keys() <= stated.keys()
+
+
+def test_the_summaries_of_all_recipes_are_translated(open_page: OpenPage) -> None:
+    from handgrad.training.recipe import recipe_names
+
+    recipes = open_page().evaluate('async () => (await import("./notes.js")).chineseRecipes')
+    assert recipes.keys() == set(recipe_names())

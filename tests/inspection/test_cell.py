@@ -16,7 +16,7 @@ from handgrad.inspection.cell import Cell, explain
 from handgrad.inspection.cell.functions import FUNCTIONS, DerivativeWiring
 from handgrad.inspection.cell.sums import SUMS
 from handgrad.inspection.trace import Trace, trace
-from handgrad.layers import Flatten, Layer, Linear, Sequential, Sigmoid, Softmax
+from handgrad.layers import GELU, BatchNorm1d, Flatten, Layer, LeakyReLU, Linear, Sequential, Sigmoid, Softmax, Tanh
 from handgrad.losses import Loss, MeanSquaredError
 from handgrad.optimizers import SGD, Adam, AdamW, Optimizer, RMSProp
 
@@ -116,7 +116,10 @@ def test_every_loss_is_accounted_for(kind: type[Loss], reduction: str) -> None:
     loss.reduction = reduction
     model = Sequential(Linear(4, 3), *last).initialize(np.random.default_rng(RNG_SEED), dtype="float64")
     found = trace(model, loss, np.random.default_rng(1).normal(size=(1, 4)), target)
-    assert explain(found, "loss").value == found.loss_value
+    whole = explain(found, "loss")
+    assert whole.value == found.loss_value
+    assert sum(part.product for part in whole.account.parts) == pytest.approx(found.loss_value, rel=1e-9)
+    assert f"activation.{len(found.layers)}" in whole.sources
     for name in ("probabilities", f"gradient.{len(found.layers)}"):
         for index in np.ndindex(found[name].shape):
             cell = explain(found, name, index)
@@ -130,6 +133,9 @@ def test_label_smoothing_is_in_the_gradient() -> None:
     found = trace(model, losses.SoftmaxCrossEntropy(label_smoothing=0.3), np.ones((1, 4)), [2])
     for index in np.ndindex(3):
         check_account(explain(found, "gradient.1", index))
+    parts = explain(found, "loss").account.parts
+    assert len(parts) == 3
+    assert sum(part.product for part in parts) == pytest.approx(found.loss_value, rel=1e-9)
 
 
 OPTIMIZERS = [
@@ -170,3 +176,19 @@ def test_a_place_or_an_array_that_is_not_there_is_refused() -> None:
     for array in ("gradient.1", "loss"):
         with pytest.raises(ArgumentError, match="give a target"):
             explain(without, array, (0,) if array != "loss" else ())
+
+
+@pytest.mark.parametrize("layer", [Linear(3, 2), Sigmoid(), Tanh(), GELU(), LeakyReLU(), BatchNorm1d(3)], ids=repr)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+def test_numbers_of_any_size_can_be_typeset(layer: Layer, optimizer: Optimizer) -> None:
+    """A power in a power has to stand in parentheses, or no browser could show it."""
+    convert = pytest.importorskip("latex2mathml.converter").convert
+    model = Sequential(deepcopy(layer), Linear(layer.output_shape((3,))[0], 2)).initialize(np.random.default_rng(1))
+    for size in (1e-6, 1.0, 1e6):
+        x = size * np.array([[1.0, -2.0, 3.0]], np.float32)
+        found = trace(model, MeanSquaredError(), x, np.array([[size, -size]], np.float32), optimizer=optimizer)
+        for name, array in found.arrays.items():
+            for index in some_places(array, 3):
+                for line in explain(found, name, index).account.lines:
+                    for step in line:
+                        assert convert(step).startswith("<math")

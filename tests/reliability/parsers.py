@@ -234,11 +234,13 @@ def checkpoint_files() -> list[bytes]:
 
 
 def checkpoint_values() -> list[bytes]:
-    """Their plain values."""
+    """Their plain values, and after a line's end their epochs."""
     contents = []
     for file in checkpoint_files():
         (folder() / "checkpoint").write_bytes(file)
-        contents.append(json.dumps(Checkpoint.load(folder() / "checkpoint").values).encode())
+        values = dict(Checkpoint.load(folder() / "checkpoint").values)
+        epochs = values.pop("epochs")
+        contents.append(f"{json.dumps(values)}\n{json.dumps(epochs)}".encode())
     return contents
 
 
@@ -253,8 +255,10 @@ def read_checkpoint(path: Path) -> object:
 
 
 def read_checkpoint_values(content: bytes) -> object:
-    """A checkpoint whose arrays are healthy and whose values are these, with the right checksum."""
-    arrays, text = safetensors.numpy.load(checkpoint_files()[0]), content.decode(errors="replace")
+    """A checkpoint whose arrays are healthy and whose values and epochs are these, with the right checksum."""
+    values, _, epochs = content.partition(b"\n")
+    arrays = safetensors.numpy.load(checkpoint_files()[0]) | {"history/epochs": np.frombuffer(epochs, np.uint8)}
+    text = values.decode(errors="replace")
     path = folder() / "y.safetensors"
     path.write_bytes(safetensors.numpy.save(arrays, {"handgrad": text, "crc32": str(_checksum(text, arrays))}))
     return read_checkpoint(path)

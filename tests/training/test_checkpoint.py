@@ -1,3 +1,5 @@
+import json
+import struct
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -11,8 +13,8 @@ import handgrad as hg
 from handgrad.data import Dataset
 from handgrad.errors import RunError
 from handgrad.optimizers import Optimizer
-from handgrad.training import Epoch, Recipe, Step, Trainer
-from handgrad.training.checkpoint import Checkpoint
+from handgrad.training import Epoch, Recipe, Scores, Step, Trainer
+from handgrad.training.checkpoint import Checkpoint, _checksum
 from handgrad.training.experiment import Experiment
 
 #: Everything that draws or remembers: order, distortions, dropout, averages, Adam, a schedule, the best weights.
@@ -231,19 +233,54 @@ def test_numbers_that_are_none_are_refused() -> None:
         checkpoint.restore(points())
 
 
+def test_a_long_run_has_a_small_header(tmp_path: Path) -> None:
+    path, trainer = tmp_path / "x", points()
+    scores = {"validation": Scores(0.5, 0.25, 10)}
+    trainer.history.epochs = [Epoch(n, n / 7, scores, 0.1, 1.0, 0.01, n == 5) for n in range(1, 3001)]
+    Checkpoint.of(trainer).save(path)
+    (header,) = struct.unpack("<Q", path.read_bytes()[:8])
+    assert header < 10_000
+    Checkpoint.load(path).restore(resumed := points())
+    assert resumed.history.epochs == trainer.history.epochs
+
+
+def test_a_file_of_the_first_format_goes_on_too(tmp_path: Path) -> None:
+    from safetensors.numpy import save_file
+
+    whole, half, resumed = points(), points(), points()
+    list(whole.run(2))
+    list(half.run(1))
+    checkpoint = Checkpoint.of(half)
+    text = json.dumps({**checkpoint.values, "format": 1})  # with every epoch
+    metadata = {"handgrad": text, "crc32": str(_checksum(text, checkpoint.arrays))}
+    save_file(checkpoint.arrays, tmp_path / "x", metadata)
+    Checkpoint.load(tmp_path / "x").save(tmp_path / "y")  # as one of today
+    Checkpoint.load(tmp_path / "y").restore(resumed)
+    list(resumed.run(1))
+    assert_same(resumed, whole)
+
+
+def test_what_is_too_large_for_the_file_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="header too large"):
+        Checkpoint.of(points(), {"note": "a" * 100_000_000}).save(tmp_path / "x")
+    assert not list(tmp_path.iterdir())
+
+
 def damaged(path: Path) -> Iterator[tuple[bytes, str]]:
     healthy = path.read_bytes()
     yield b"", "header too small"
     yield healthy[:-1], "not a checkpoint that can be read"
     yield healthy.replace(b"handgrad", b"handgraf", 1), "handgrad"
-    yield healthy.replace(b'{\\"format\\": 1', b'{\\"format\\": 9', 1), "format 9 is not as expected, 1"
+    yield healthy.replace(b'{\\"format\\": 2', b'{\\"format\\": 9', 1), "format 9 is not as expected, at most 2"
     yield healthy.replace(b'\\"every\\": 1', b'\\"every\\": 3', 1), "crc32"
     yield healthy[:-1] + bytes([healthy[-1] ^ 1]), "crc32"
 
 
 def test_a_damaged_file_is_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "x"
-    Checkpoint.of(points()).save(path)
+    trainer = points()
+    list(trainer.run(1))  # the last byte of the file is of the epochs
+    Checkpoint.of(trainer).save(path)
     for content, message in damaged(path):
         path.write_bytes(content)
         with pytest.raises(RunError, match=message):

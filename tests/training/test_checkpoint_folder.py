@@ -84,6 +84,12 @@ def test_short_epochs_are_not_followed_by_a_long_write_each(trainer: Trainer, tm
     assert written == [1, 21]  # 1 of 20 seconds
 
 
+def test_where_writing_is_slow_it_comes_less_often_than_the_minutes_say(trainer: Trainer, tmp_path: Path) -> None:
+    folder = CheckpointFolder(tmp_path / "c", minutes=1 / 60, clock=Clock(each=1.0))  # writing takes a second
+    written = [number for number in range(1, 41) if folder.after(step(number), trainer)]
+    assert written == [1, 21]  # 1 of 20 seconds
+
+
 def test_after_the_best_epoch_one_is_always_written(trainer: Trainer, tmp_path: Path) -> None:
     folder = CheckpointFolder(tmp_path / "c", clock=Clock(each=1.0))
     written = [number for number in range(1, 9) if folder.after(epoch(number, is_best=number in (3, 4)), trainer)]

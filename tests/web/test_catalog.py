@@ -222,6 +222,23 @@ def test_a_result_that_fails_is_not_kept() -> None:
     assert cache.get("key", lambda: 1) == 1
 
 
+def test_results_are_kept_up_to_so_many_bytes_and_the_newest_always() -> None:
+    cache = OnceCache[bytes](9, weigh=len, most_bytes=5)
+    made: list[str] = []
+
+    def get(key: str, size: int) -> None:
+        cache.get(key, lambda: made.append(key) or bytes(size))  # type: ignore[func-returns-value]
+
+    for key, size in (("a", 2), ("b", 3), ("a", 2), ("c", 1), ("a", 2), ("b", 3)):
+        get(key, size)
+    assert "".join(made) == "abcb"  # of a and b, b was asked for longest ago
+    get("large", 6)
+    get("large", 6)
+    get("a", 2)
+    assert "".join(made[4:]) == "largea"
+    assert cache.bytes == 2
+
+
 def test_whoever_waits_for_a_result_gets_it_or_its_error() -> None:
     cache, begun = OnceCache[int](1), threading.Event()
 

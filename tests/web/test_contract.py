@@ -2,6 +2,10 @@
 
 import inspect
 import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -125,11 +129,35 @@ def test_a_body_that_does_not_fit_is_refused_at_its_place(body: Any, said: str) 
 @pytest.mark.parametrize(
     "body",
     [b"", b"{", b"\xff\xfe", b"[" * 100_000, b'{"a": NaN}', b'{"a": -Infinity}', b'{"a": 1e999}', b"1" * 5000,
-     rb'{"a": "\ud800"}', b'{"\\udfff": 1}', b"\x00", b"'a'"],
+     b'{"a": %d}' % (2**53 + 1), b"-" + b"9" * 4000, rb'{"a": "\ud800"}', b'{"\\udfff": 1}', b"\x00", b"'a'"],
 )  # fmt: skip
 def test_what_is_not_json_is_refused_in_a_sentence(body: bytes) -> None:
     with pytest.raises(HandgradError, match=r"^The body is (not JSON|nested too deeply).*\.$"):
         parse_json(body)
+
+
+def test_whole_numbers_are_kept_as_far_as_a_double_holds_them() -> None:
+    assert parse_json(b"[-%d, %d]" % (2**53, 2**53)) == [-(2**53), 2**53]
+    with pytest.raises(HandgradError, match=r"JSON: 99999999999999999999… is no number that can be kept\.$"):
+        parse_json(b"9" * 4000)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"inputs": ["a"] * 64_000}, "inputs"),
+        ({"inputs": [["a"] * 64_000]}, "inputs[0]"),
+        ({"inputs": [["a"] * 4000 for _ in range(16)]}, "[0] is 'a', expected number"),
+        ({"inputs": [[]] * 64_000}, "inputs"),
+    ],
+)
+def test_a_body_with_a_thousand_errors_is_refused_within_a_second(body: Any, said: str) -> None:
+    started = time.perf_counter()
+    with pytest.raises(ContractError) as refused:
+        OPERATIONS["models.predict"].body(JSON, json.dumps(body, separators=(",", ":")).encode())
+    assert time.perf_counter() - started < 1
+    assert said in str(refused.value)
+    assert len(str(refused.value)) < 300
 
 
 def test_a_pair_of_surrogates_is_a_character() -> None:
@@ -183,10 +211,34 @@ def test_a_bug_is_a_sentence_and_a_line_in_the_log(
 
 
 def test_too_many_who_wait_are_told_to_come_back(page: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page.context, "most_waiting", 0)
+    monkeypatch.setattr(page.context.turns, "most_waiting", -page.context.turns.at_once)
     answer = page.ask("/api/models")
     assert answer.status == 429
     assert "try again" in answer.error
+
+
+def test_what_takes_long_holds_up_no_drawing(page: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, over = threading.Semaphore(0), threading.Event()
+
+    def measure(lesson: str, variant: str) -> bytes:
+        begun.release()
+        over.wait(30)
+        return b""
+
+    monkeypatch.setattr(page.context.lessons, "measure", measure)
+    monkeypatch.setattr(page.context.heavy_turns, "most_waiting", 6)
+    with ThreadPoolExecutor(11) as pool:
+        heavy = [pool.submit(page.ask, "/api/lessons/a/b") for _ in range(10)]
+        try:
+            assert begun.acquire(timeout=10)
+            assert begun.acquire(timeout=10)
+            predicted = pool.submit(page.post_json, "/api/models/recipes/xor/predict", {"inputs": [[0, 1]]})
+            assert predicted.result(10).status == 200
+            refused = list(islice(as_completed(heavy, timeout=10), 2))
+            assert [answer.result().status for answer in refused] == [429] * 2
+        finally:
+            over.set()
+        assert sorted(answer.result(30).status for answer in heavy) == [200] * 8 + [429] * 2
 
 
 def test_the_server_hands_out_its_contract(page: Served) -> None:

@@ -185,3 +185,25 @@ def test_what_does_not_fit_is_refused_in_a_sentence(
     answer = ask(server, operation, **changes)
     assert answer.status == 400
     assert sentence in answer.error
+
+
+def test_more_arrays_than_can_be_sent_at_once_are_refused(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("handgrad.web.handlers.inside._MOST_SENT", 4 * 784 * 128)
+    assert ask(server, "trace", arrays=["parameter.0.weight"] * 2).status == 200
+    refused = ask(server, "trace", arrays=["parameter.0.weight", "parameter.0.bias"])
+    assert refused.status == 413
+    assert "arrays would be 401,920 bytes, expected at most 401,408" in refused.error
+
+
+def test_examples_are_kept_up_to_so_many_bytes(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    traces = server.context.traces
+    asked = [ask(server, "trace", label=label, arrays=["gradient.3"]) for label in range(3)]
+    assert {answer.status for answer in asked} == {200}
+    kept = traces.bytes
+    assert kept > 3 * 4 * 4 * 784 * 128  # each at least weights, gradient, update and a copy of the network
+    monkeypatch.setattr(traces, "most_bytes", kept - 1)
+    ask(server, "trace", label=3)
+    assert 0 < traces.bytes < kept
+    monkeypatch.setattr(traces, "most_bytes", 1)
+    ask(server, "trace", label=4)
+    assert 0 < traces.bytes < kept / 2

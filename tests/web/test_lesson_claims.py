@@ -51,3 +51,8 @@ def test_of_the_second_network_some_seeds_get_stuck() -> None:
     for sentence in sentences("xor.two.note"):
         assert [int(number) for number in re.findall(r"\d+", sentence)] == [0, 39, *stuck]
     assert len(stuck) == 6
+
+
+def test_with_weights_of_zero_no_seed_learns_it() -> None:
+    with limit_threads(1):
+        assert outputs("xor", {"model.init": "zeros"}, seed=0) == pytest.approx([0.5] * 4, abs=1e-6)

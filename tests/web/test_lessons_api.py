@@ -17,8 +17,6 @@ from served import Answer, Served
 from handgrad.data.datasets import load
 from handgrad.errors import HandgradError
 from handgrad.ops import limit_threads
-from handgrad.training.experiment import Experiment
-from handgrad.training.recipe import Recipe
 from handgrad.web.catalog import Catalog
 from handgrad.web.errors import BusyError, NotFoundError
 from handgrad.web.lesson_cases import CASES
@@ -215,28 +213,3 @@ def test_rows_that_do_not_fit_are_named(page: Served, inputs: Any, status: int, 
     answer = predict(page, "recipes/xor", inputs)
     assert answer.status == status
     assert said in answer.error
-
-
-def errors_of_xor(recipe: str, seeds: range, **model: Any) -> list[float]:
-    """The largest error that is left, seed by seed."""
-    splits, found = load("xor"), []
-    for seed in seeds:
-        changes = {"train.seed": seed} | {f"model.{name}": value for name, value in model.items()}
-        experiment = Experiment.prepare(Recipe.load(recipe).override(changes), splits=splits)
-        for _ in experiment.trainer.run(experiment.recipe.train.epochs):
-            pass
-        answers = experiment.model(experiment.preprocessing(splits.train.inputs))
-        found.append(float(np.abs(answers - splits.train.labels).max()))
-    return found
-
-
-@pytest.mark.slow
-def test_the_networks_of_xor_get_stuck_where_the_lesson_says_so() -> None:
-    """It says so of the seeds 0 to 99 with three units; they were tried once, these here each time."""
-    with limit_threads(1):
-        two = errors_of_xor("xor-bias", range(40), hidden=(2,))
-        three = errors_of_xor("xor", range(20))
-        zeros = errors_of_xor("xor", range(1), init="zeros")
-    assert [seed for seed, error in enumerate(two) if error > 0.1] == [0, 1, 7, 11, 20, 25]
-    assert max(three) < 0.06
-    assert zeros == [0.5]

@@ -15,15 +15,17 @@ from typing import Any
 import pytest
 from served import Answer, Served, served
 
+from handgrad.errors import RecipeError
 from handgrad.training import Recipe
 from handgrad.training.run import SavedRun
 from handgrad.web.errors import BusyError
+from handgrad.web.recipes import _refusing
 from handgrad.web.training import Training, Trainings
 
 pytest.importorskip("starlette")
 
 Event = dict[str, Any]
-LONG = {"train.epochs": 10_000_000}
+LONG = {"train.epochs": 1_000_000}
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +140,10 @@ def test_a_changed_recipe_shows_its_shapes(server: Served) -> None:
         ({"model.hidden": [100_000_000]}, "at most 20,000,000"),
         ({"model.hidden": [1] * 1000}, "too many layers"),
         ({"model.hidden": [0]}, "out_features"),
-        ({"train.clip_norm": 10**400}, "cannot be used"),
+        ({"train.clip_norm": 10**400}, "no number that can be kept"),
+        ({"model.hidden": [10**4000, 10**4000]}, "no number that can be kept"),
+        ({"model.hidden": [2**53, 2**53]}, "at most 20,000,000"),
+        ({"train.epochs": 1_000_001}, "train.epochs is 1000001, expected 1 to 1,000,000"),
         ({"optimizer.learning_rate": -1}, "learning_rate"),
         ({"train.epochs": 0}, "train.epochs"),
         ({"data.validation": 10**6}, "data.validation"),
@@ -153,6 +158,13 @@ def test_what_would_not_work_is_refused(server: Served, runs: Path, changes: Any
         assert answer.status == 400, answer.body
         assert sentence in answer.error
     assert set(runs.iterdir()) == before
+
+
+def test_whatever_goes_wrong_with_a_recipes_values_is_an_error_of_the_recipe() -> None:
+    with pytest.raises(RecipeError, match="cannot be used: ValueError, invalid literal"), _refusing():
+        int("a hundred")
+    with pytest.raises(RecipeError, match=r"^As it is$"), _refusing():
+        raise RecipeError("As it is")
 
 
 def test_a_training_from_its_first_step_to_its_last(server: Served, runs: Path) -> None:
@@ -320,3 +332,39 @@ def test_a_paused_training_that_nobody_follows_makes_room(tmp_path: Path) -> Non
         assert not second.is_over
     finally:
         trainings.close()
+
+
+@pytest.mark.parametrize("limit", ["most", "most_of_one"])
+def test_a_training_is_followed_by_so_many_and_no_more(
+    server: Served, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    streams = server.context.streams
+    name = start(server, "points", LONG, paused=True)
+    wait_for(lambda: streams.count == 0)  # those of other tests
+    monkeypatch.setattr(streams, limit, 2)
+    followers = [stream(server, name) for _ in range(3)]
+    for follower in followers[:2]:
+        until(follower, "started")
+    refused = server.ask(f"/api/trainings/{name}/events")
+    assert refused.status == 429
+    assert "close one of them" in refused.error
+    followers[0].close()  # type: ignore[attr-defined]
+    wait_for(lambda: streams.count == 1)
+    until(followers[2], "started")
+    for follower in followers[1:]:
+        follower.close()  # type: ignore[attr-defined]
+    wait_for(lambda: streams.count == 0)
+
+
+def test_head_of_a_stream_ends(server: Served) -> None:
+    name = start(server, "points", LONG, paused=True)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    try:
+        for _ in range(2):  # of which the second would wait for the end of the first
+            connection.request("HEAD", f"/api/trainings/{name}/events")
+            response = connection.getresponse()
+            assert (response.status, response.read()) == (200, b"")
+            assert response.headers["Content-Type"].startswith("text/event-stream")
+            assert training_of(server, name).log.unread_seconds > 0
+    finally:
+        connection.close()

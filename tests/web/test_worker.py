@@ -15,8 +15,10 @@ import pytest
 
 from handgrad.training.checkpoint import Checkpoint
 from handgrad.training.checkpoint_folder import files
+from handgrad.training.history import Step
 from handgrad.training.run import SavedRun
 from handgrad.web.runs import RunFiles
+from handgrad.web.steering import Steering
 
 pytest.importorskip("starlette")
 
@@ -218,6 +220,42 @@ def test_steps_one_by_one_in_a_second(tmp_path: Path) -> None:
         assert numbers[-1] - numbers[0] <= 16  # four times at least a tenth of a second, and some slack
         training.say("set", steps_per_second=0)
         training.until("ended")
+
+
+def test_what_is_asked_for_five_times_is_done_five_times(tiny: Path, tmp_path: Path) -> None:
+    changes = {**SMALL, "data.dataset": str(tiny), "train.epochs": 100}
+    with worker(tmp_path / "run", changes=changes, paused=True) as training:
+        assert training.until("started")["steps_per_epoch"] == 6
+        training.until_paused()
+        for _ in range(5):
+            training.say("step")
+        training.until("state", lambda event: (event["state"], event["step"]) == ("paused", 5))
+        assert [event["number"] for event in training.all("step")] == [1, 2, 3, 4, 5]
+        for _ in range(5):
+            training.say("epoch")
+        training.until("state", lambda event: (event["state"], event["step"]) == ("paused", 30))
+        training.say("step")
+        assert training.until_paused()["step"] == 31
+
+
+def test_a_pause_forgets_the_steps_that_are_owed() -> None:
+    steering = Steering(paused=True, seconds=60)
+    step = Step(1, 1, 1, 1, 0.5, 0.1, 1.0)
+    for command in ("step", "step", "step", "pause", "step"):
+        steering.obey(command, {})
+    assert steering.is_pause(step)
+    for command in ("step", "step", "resume", "step", "step"):
+        steering.obey(command, {})
+    assert [steering.is_pause(step), steering.is_pause(step)] == [False, True]
+
+
+def test_another_setting_does_not_hide_the_one_before() -> None:
+    steering = Steering(paused=True, seconds=1)
+    steering.obey("set", {"learning_rate": 0.1})
+    steering.obey("set", {"steps_per_second": 5})
+    steering.wait()
+    assert not steering.timed_out
+    assert steering.take_settings(between_epochs=True) == {"learning_rate": 0.1}
 
 
 def test_time_is_limited(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ that format finds them; what else is an array has a slash in its name. Plain val
 optimizer/m/0.weight   what the optimizer remembers of it
 best/0.weight          the parameters with the best validation score, where the trainer keeps them
 history/loss           every step's loss, and so on
+history/epochs         every epoch, as the bytes of JSON: the metadata may not be so large
 """
 
 import json
@@ -26,10 +27,13 @@ from handgrad.training.history import Epoch, History, Scores, Step
 from handgrad.training.recipe import checked
 from handgrad.training.trainer import Position, Trainer
 
-#: Raised when the file's content changes its meaning.
-FORMAT = 1
+#: Raised when the file's content changes its meaning. The first had the epochs among the plain values.
+FORMAT = 2
 
 Arrays = dict[str, NDArray[Any]]
+
+#: Where the epochs stand in the file. In memory they are among the plain values.
+_EPOCHS = "history/epochs"
 
 #: The columns of a history's steps, so that nothing is rounded.
 _STEP = {name: np.dtype("int64" if kind is int else "float64") for name, kind in Step.__annotations__.items()}
@@ -153,12 +157,20 @@ class Checkpoint:
 
         Raises:
             OSError: it cannot be written; what was there before is there still.
+            RunError: there is more of the plain values than safetensors takes, 100 MB.
         """
         import safetensors.numpy
 
-        text = json.dumps(self.values, default=_plain)
-        metadata = {"handgrad": text, "crc32": str(_checksum(text, self.arrays))}
-        write_atomically(Path(path), safetensors.numpy.save(self.arrays, metadata))
+        values = dict(self.values)
+        epochs = json.dumps(values.pop("epochs"), default=_plain).encode()
+        arrays = self.arrays | {_EPOCHS: np.frombuffer(epochs, np.uint8)}
+        text = json.dumps(values, default=_plain)
+        metadata = {"handgrad": text, "crc32": str(_checksum(text, arrays))}
+        try:
+            content = safetensors.numpy.save(arrays, metadata)
+        except safetensors.SafetensorError as error:
+            raise RunError(f"{path} cannot be written: {error}.") from error
+        write_atomically(Path(path), content)
 
     @classmethod
     def load(cls, path: Path | str) -> Self:
@@ -174,9 +186,11 @@ class Checkpoint:
                 metadata = file.metadata() or {}
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, not a dict
             values = json.loads(metadata["handgrad"])
-            _require(values["format"] == FORMAT, f"format {values['format']!r}", FORMAT)
+            _require(values["format"] in (1, FORMAT), f"format {values['format']!r}", f"at most {FORMAT}")
             _require(metadata["crc32"] == str(_checksum(metadata["handgrad"], arrays)), "crc32", "that of the content")
-            return cls(arrays, values)
+            if values["format"] == FORMAT:
+                values["epochs"] = json.loads(arrays.pop(_EPOCHS).tobytes())
+            return cls(arrays, values | {"format": FORMAT})
         except (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
             reason = str(error).rstrip(".")
             raise RunError(f"{path} is not a checkpoint that can be read: {reason}.") from error

@@ -12,20 +12,21 @@ from handgrad.training.checkpoint import Checkpoint
 from handgrad.training.history import Epoch, Step
 from handgrad.training.trainer import Trainer
 
-#: At most this share of the time goes into checkpoints after epochs, the best ones apart.
+#: At most this share of the time goes into checkpoints, those after the best epochs apart.
 SHARE = 0.05
 
 
 class CheckpointFolder:
     """Writes a checkpoint after every epoch and every so many minutes, and keeps the last few and the best.
 
-    After an epoch none is written where that would take more than a twentieth of the time: an epoch of a tiny network
-    is over before a file is on the disk. After one whose validation score is the best so far it always is.
+    None is written where that would take more than a twentieth of the time: an epoch of a tiny network is over before a
+    file is on the disk, and the file of a huge one takes long. After an epoch whose validation score is the best so far
+    it always is.
 
     Args:
         path: of the folder; made when it is first written to.
         keep: how many of the latest stay, at least 1; the best one stays besides.
-        minutes: longest time between two, > 0.
+        minutes: longest time between two, > 0, where writing takes less than a twentieth of it.
         name: that the files begin with. Trainings of one run follow each other in its alphabetical order.
         about: plain values to keep in each.
         clock: seconds.
@@ -71,10 +72,9 @@ class CheckpointFolder:
             OSError, RunError: as `write`.
         """
         waited = self._clock() - self._finished
-        due = waited >= 60 * self.minutes
-        if isinstance(event, Epoch):
-            due = due or event.is_best or waited * SHARE >= self._took
-        return self.write(trainer) if due else None
+        due = waited * SHARE >= self._took and (isinstance(event, Epoch) or waited >= 60 * self.minutes)
+        is_best = isinstance(event, Epoch) and event.is_best
+        return self.write(trainer) if due or is_best else None
 
     def write(self, trainer: Trainer) -> Path:
         """Write a checkpoint now, and remove those that are no longer needed.

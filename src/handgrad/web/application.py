@@ -10,7 +10,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import anyio.to_thread
 import numpy as np
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -129,14 +128,12 @@ async def _ask(operation: Operation, context: Context, request: Request) -> Any:
 
     if inspect.iscoroutinefunction(handler):
         return await handler(context, **read())
-    if context.limiter.statistics().tasks_waiting >= context.most_waiting:
-        raise BusyError("Too many requests wait for their turn; try again in a moment.")
 
     def compute() -> Any:
         with np.errstate(all="ignore"):  # a network that diverged shows it in its numbers
             return handler(context, **read())
 
-    return await anyio.to_thread.run_sync(compute, limiter=context.limiter)
+    return await (context.heavy_turns if operation.heavy else context.turns).take(compute)
 
 
 @cache

@@ -30,7 +30,7 @@ class TooSlowError(WebError):
 
 
 class TooLargeError(WebError):
-    """The body is larger than the contract allows."""
+    """The body is larger than the contract allows, or the answer would be larger than is sent."""
 
     status = 413
 

@@ -1,12 +1,13 @@
 """What the lessons have measured: each network once, in a process of its own, one at a time."""
 
 import subprocess
-import sys
 import threading
+from typing import Any
 
 from handgrad.errors import HandgradError
 from handgrad.web.errors import BusyError, NotFoundError
 from handgrad.web.lesson_cases import CASES
+from handgrad.web.processes import kill, start
 
 #: That a measurement may take. It takes one or two, more where no kernel has been compiled before.
 SECONDS = 120.0
@@ -23,6 +24,7 @@ class Lessons:
         self._seconds = seconds
         self._measured: dict[tuple[str, str], bytes] = {}  # at most as many as there are cases
         self._at_work = threading.Lock()
+        self._process: subprocess.Popen[Any] | None = None  # the last
 
     def measure(self, lesson: str, variant: str) -> bytes:
         """A safetensors file with what `handgrad.web.measuring.measure` returns.
@@ -51,20 +53,21 @@ class Lessons:
         return self._measured[key]
 
     def _run(self, lesson: str, variant: str) -> bytes:
-        command = [sys.executable, "-m", "handgrad.web.measuring", lesson, variant]
-        try:
-            # A session of its own: Ctrl-C in the server's terminal is the server's business.
-            ended = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=self._seconds,
-                check=False,
-                start_new_session=True,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise HandgradError(f"Measuring took more than {self._seconds:g} s, so it was ended.") from error
-        if ended.returncode != 0:
-            last = ended.stderr.decode(errors="replace").strip().rpartition("\n")[2].rstrip(".")
-            raise HandgradError(f"Measuring ended with exit code {ended.returncode}: {last[:200]}.")
-        return ended.stdout
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with start("handgrad.web.measuring", lesson, variant, **pipes) as process:
+            self._process = process
+            try:
+                output, errors = process.communicate(timeout=self._seconds)
+            except subprocess.TimeoutExpired as error:
+                raise HandgradError(f"Measuring took more than {self._seconds:g} s, so it was ended.") from error
+            finally:
+                kill(process)
+        if process.returncode != 0:
+            last = errors.decode(errors="replace").strip().rpartition("\n")[2].rstrip(".")
+            raise HandgradError(f"Measuring ended with exit code {process.returncode}: {last[:200]}.")
+        return bytes(output)
+
+    def close(self) -> None:
+        """End the measurement that is being made, if there is one; may be called twice."""
+        if self._process is not None:
+            kill(self._process)

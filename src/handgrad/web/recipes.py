@@ -7,7 +7,7 @@ from typing import Any
 
 from handgrad import initializers, losses, optimizers, schedules
 from handgrad.data.datasets import BUILT_IN, Splits
-from handgrad.errors import RecipeError
+from handgrad.errors import HandgradError, RecipeError
 from handgrad.layers import Dropout, Residual, Sequential
 from handgrad.layers.activations import Activation
 from handgrad.ops import Shape
@@ -23,6 +23,8 @@ from handgrad.web.worker import changed_recipe
 MOST_PARAMETERS = 20_000_000
 #: And layers.
 MOST_LAYERS = 100
+#: And passes over the data, of which a training keeps notes.
+MOST_EPOCHS = 1_000_000
 
 #: What follows from the data or the layer before, or is an object.
 _INFERRED = ("self", "in_features", "in_channels", "num_features", "weight_init", "bias_init", "steps")
@@ -68,8 +70,8 @@ def network(recipe: Recipe, splits: Splits) -> list[dict[str, Any]]:
     data = splits.train
     if len(recipe.model.features) + len(recipe.model.hidden) > MOST_LAYERS:
         raise RecipeError(f"The network has too many layers, expected at most {MOST_LAYERS} in the page.")
-    if recipe.train.epochs < 1:
-        raise RecipeError(f"train.epochs is {recipe.train.epochs}, expected an integer >= 1.")
+    if not 1 <= recipe.train.epochs <= MOST_EPOCHS:
+        raise RecipeError(f"train.epochs is {recipe.train.epochs}, expected 1 to {MOST_EPOCHS:,} in the page.")
     if not 0 <= recipe.data.validation < len(data):
         raise RecipeError(f"data.validation is {recipe.data.validation}, expected 0 to {len(data) - 1:,}.")
     with _refusing():
@@ -90,7 +92,9 @@ def _refusing() -> Iterator[None]:
     """Within the block, whatever goes wrong with the values of a stranger's recipe is an error of the recipe."""
     try:
         yield
-    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError) as error:
+    except HandgradError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise RecipeError(f"A value of the recipe cannot be used: {type(error).__name__}, {error}.") from error
 
 

@@ -16,6 +16,9 @@ RUN, PAUSE, STEP, EPOCH = "resume", "pause", "step", "epoch"
 class Steering:
     """Commands as lines of JSON: pause, resume, step, epoch, stop, and set with values.
 
+    A step that is asked for while another is taken is taken after it, and so are epochs; any other way of going on
+    forgets them.
+
     Args:
         paused: whether the training waits before its first step.
         seconds: after which it is stopped, as by the command.
@@ -25,6 +28,7 @@ class Steering:
         self.interruption = Interruption()
         self.timed_out = False
         self._mode = PAUSE if paused else RUN
+        self._owed = 0  # steps or epochs, where it goes on for so many
         self._settings: dict[str, float] = {}
         self._has_new_settings = False
         self._least_seconds = 0.0  # of a step
@@ -47,6 +51,7 @@ class Steering:
             elif command == "set":
                 self._set(dict(values))
             else:
+                self._owed = self._owed + 1 if command == self._mode else 1
                 self._mode = command
             self._changed.notify_all()
 
@@ -55,11 +60,11 @@ class Steering:
         if pace is not None:
             self._least_seconds, self._next_step = (1 / pace if pace else 0.0), 0.0
         self._settings |= values
-        self._has_new_settings = bool(values)
+        self._has_new_settings |= bool(values)
 
     @property
     def single(self) -> bool:
-        """Whether it goes on for one step only."""
+        """Whether it goes on step by step."""
         return self._mode == STEP
 
     def is_pause(self, event: Step | Epoch | None) -> bool:
@@ -73,7 +78,9 @@ class Steering:
         reached = {STEP: isinstance(event, Step), EPOCH: isinstance(event, Epoch)}
         with self._changed:
             if reached.get(self._mode):
-                self._mode = PAUSE
+                self._owed -= 1
+                if not self._owed:
+                    self._mode = PAUSE
             return self._mode == PAUSE and not self.interruption.requested
 
     def wait(self) -> None:

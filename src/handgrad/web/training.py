@@ -1,9 +1,9 @@
 """The trainings of this server: each a process of its own, whose events the page follows."""
 
 import json
+import queue
 import signal
 import subprocess
-import sys
 import threading
 from collections import deque
 from collections.abc import Mapping
@@ -16,6 +16,7 @@ from handgrad.training.recipe import Recipe
 from handgrad.training.run import RunDirectory
 from handgrad.web.errors import BusyError, NotFoundError
 from handgrad.web.event_log import EventLog
+from handgrad.web.processes import kill, start
 
 #: Trainings at the same time, and ended ones that are remembered.
 AT_ONCE, REMEMBERED = 2, 20
@@ -25,6 +26,8 @@ SECONDS, MEMORY = 6 * 3600.0, 4 * 2**30
 ABANDONED = 60.0
 #: Seconds for a process to save what it learned and end, when it is asked to; and more, when its time is over.
 _FAREWELL, _OVERDUE = 10.0, 120.0
+#: Commands that may wait for a process to read them.
+_MOST_UNREAD = 64
 
 #: Where a training stands.
 STARTING, RUNNING, PAUSED, ENDED, FAILED = "starting", "running", "paused", "ended", "failed"
@@ -36,6 +39,9 @@ class Training:
     Args:
         run: the directory that it writes into.
         order: its first line of input.
+
+    Raises:
+        HandgradError: the process cannot be started.
     """
 
     def __init__(self, run: Path, order: Mapping[str, Any]) -> None:
@@ -44,20 +50,15 @@ class Training:
         self.state = STARTING
         self.message = ""
         self._errors: deque[str] = deque(maxlen=20)  # the last lines of its standard error
-        self._sending = threading.Lock()
-        # A session of its own, so that Ctrl-C in the server's terminal reaches the server, which says stop.
+        self._is_new = not order["resume"]
+        self._unread: queue.Queue[Mapping[str, Any] | None] = queue.Queue(_MOST_UNREAD)  # None after the last
+        self._unread.put(order)
         pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "handgrad.web.worker"],
-            **pipes,
-            encoding="utf-8",
-            errors="replace",
-            start_new_session=True,
-        )
-        self._watchdog = threading.Timer(order["seconds"] + _OVERDUE, self._process.kill)
+        self._process = start("handgrad.web.worker", **pipes, encoding="utf-8", errors="replace")
+        self._watchdog = threading.Timer(order["seconds"] + _OVERDUE, kill, args=(self._process,))
         self._watchdog.daemon = True
         self._watchdog.start()
-        self._send(order)
+        threading.Thread(target=self._send, args=(self._process.stdin,), daemon=True).start()
         self._follower = threading.Thread(target=self._follow, daemon=True)
         self._follower.start()
 
@@ -80,19 +81,22 @@ class Training:
 
         Raises:
             HandgradError: it is over.
+            BusyError: it has not read what it was asked before.
         """
-        if self.is_over or not self._send({"command": command, "values": dict(values)}):
+        if self.is_over:
             raise HandgradError(f"The training {self.name} is over; go on with it, or start another.")
+        try:
+            self._unread.put_nowait({"command": command, "values": dict(values)})
+        except queue.Full:
+            sentence = f"The training {self.name} has not taken the last commands yet; try again in a moment."
+            raise BusyError(sentence) from None
 
-    def _send(self, line: Mapping[str, Any]) -> bool:
-        assert self._process.stdin is not None
-        with self._sending:
-            try:
-                self._process.stdin.write(json.dumps(line) + "\n")
-                self._process.stdin.flush()
-            except (OSError, ValueError):  # it has ended, which its follower tells
-                return False
-        return True
+    def _send(self, stream: IO[str]) -> None:
+        """Pass lines on; a process that does not read them holds up this thread alone."""
+        with suppress(OSError), stream:  # once it has ended, which its follower tells
+            while (line := self._unread.get()) is not None:
+                stream.write(json.dumps(line) + "\n")
+                stream.flush()
 
     def _follow(self) -> None:
         """Take every event until there are no more, then see how the process ended."""
@@ -108,12 +112,12 @@ class Training:
         self._watchdog.cancel()
         if not self.is_over:
             self._take({"event": "failed", "message": self._obituary(code)})
-        with suppress(OSError):  # only of a training that never began
-            self.run.rmdir()
-        with self._sending, suppress(OSError):
-            for stream in (self._process.stdin, self._process.stdout):
-                if stream is not None:
-                    stream.close()
+        if self._is_new:
+            with suppress(OSError):  # only of a training that never began
+                self.run.rmdir()
+        self._process.stdout.close()
+        with suppress(queue.Full):  # else there is a line to send, which fails
+            self._unread.put_nowait(None)
         self.log.close()
 
     def _listen(self, stream: IO[str]) -> None:
@@ -144,13 +148,14 @@ class Training:
 
     def stop(self) -> None:
         """Ask it to save what it learned and to end; does not wait."""
-        self._send({"command": "stop"})
+        with suppress(queue.Full):  # it reads nothing, and will have to be killed
+            self._unread.put_nowait({"command": "stop"})
 
     def end(self, seconds: float) -> None:
         """Wait until it has ended, and kill it if that takes longer."""
         self._follower.join(seconds)
         if self._follower.is_alive():
-            self._process.kill()
+            kill(self._process)
             self._follower.join(seconds)
 
 
@@ -180,8 +185,8 @@ class Trainings:
         self._abandoned = abandoned
         self._at_once = at_once
         self._limits = {"seconds": seconds, "memory": memory, "threads": threads}
-        self._trainings: dict[str, Training] = {}
-        self._lock = threading.Lock()
+        self._trainings: dict[str, Training] = {}  # never changed but replaced, so that nobody waits to look
+        self._lock = threading.Lock()  # held by who starts one
 
     def start(self, recipe: Recipe, name: str, changes: Mapping[str, Any], *, paused: bool) -> Training:
         """Train a recipe in a new run directory.
@@ -195,12 +200,17 @@ class Trainings:
         Raises:
             BusyError: too many train already.
             RunError: the directory cannot be made.
+            HandgradError: the process cannot be started.
         """
         order = {"recipe": name, "changes": dict(changes), "paused": paused, "resume": False}
         with self._lock:
             self._make_room()
             run = RunDirectory.create_next(self._runs.resolve(), recipe.name).path
-            return self._begin(run, order)
+            try:
+                return self._begin(run, order)
+            except HandgradError:
+                run.rmdir()
+                raise
 
     def resume(self, name: str, changes: Mapping[str, Any], *, paused: bool) -> Training:
         """Go on with a run of the folder.
@@ -212,26 +222,34 @@ class Trainings:
 
         Raises:
             NotFoundError: there is no such run.
-            HandgradError: it is being trained.
+            HandgradError: it is being trained, the folder cannot be read, or the process cannot be started.
             BusyError: too many train already.
         """
         with self._lock:
-            paths = {path.name: path for path in self._runs.iterdir()} if self._runs.is_dir() else {}
-            if name not in paths or not paths[name].is_dir():
-                raise NotFoundError(f"There is no run {name!r} in {self._runs}.")
+            run = self._find(name)
             if name in self._trainings and not self._trainings[name].is_over:
                 raise HandgradError(f"The run {name} is being trained already; follow it, or stop it first.")
             self._make_room()
             order = {"changes": dict(changes), "paused": paused, "resume": True}
-            return self._begin(paths[name].resolve(), order)
+            return self._begin(run, order)
+
+    def _find(self, name: str) -> Path:
+        """The directory of a run, by a list of them all, so that no name leads elsewhere."""
+        try:
+            paths = {path.name: path for path in self._runs.resolve().iterdir()} if self._runs.is_dir() else {}
+            if name in paths and paths[name].is_dir():
+                return paths[name]
+        except OSError as error:
+            raise HandgradError(f"{self._runs} cannot be read ({error.strerror}); see to its permissions.") from error
+        raise NotFoundError(f"There is no run {name!r} in {self._runs}.")
 
     def _make_room(self) -> None:
         self._end_abandoned()
         over = [name for name, training in self._trainings.items() if training.is_over]
         if len(self._trainings) - len(over) >= self._at_once:
             raise BusyError(f"{self._at_once} trainings run already, which is the most; stop one of them first.")
-        for name in over[: max(0, len(over) - REMEMBERED)]:
-            del self._trainings[name]
+        forgotten = over[: max(0, len(over) - REMEMBERED)]
+        self._trainings = {name: training for name, training in self._trainings.items() if name not in forgotten}
 
     def _end_abandoned(self) -> None:
         """If all places are taken, end a training that waits for a page which is gone; what it learned is saved."""
@@ -246,8 +264,8 @@ class Trainings:
 
     def _begin(self, run: Path, order: Mapping[str, Any]) -> Training:
         training = Training(run, {**order, **self._limits, "run": str(run)})
-        self._trainings.pop(run.name, None)  # so that it becomes the newest
-        self._trainings[run.name] = training
+        others = {name: other for name, other in self._trainings.items() if name != run.name}
+        self._trainings = others | {run.name: training}  # as the newest
         return training
 
     def get(self, name: str) -> Training:
@@ -256,19 +274,19 @@ class Trainings:
         Raises:
             NotFoundError: there is none.
         """
-        with self._lock:
-            if name not in self._trainings:
-                raise NotFoundError(f"There is no training {name!r}; it may be a run that was trained before.")
-            return self._trainings[name]
+        training = self._trainings.get(name)
+        if training is None:
+            raise NotFoundError(f"There is no training {name!r}; it may be a run that was trained before.")
+        return training
 
     def index(self) -> list[Training]:
         """All of them, the newest first."""
-        with self._lock:
-            return list(self._trainings.values())[::-1]
+        return list(self._trainings.values())[::-1]
 
     def close(self) -> None:
         """End every training, which saves what it learned; may be called twice."""
-        alive = [training for training in self.index() if not training.is_over]
+        with self._lock:  # after a start that is in progress
+            alive = [training for training in self.index() if not training.is_over]
         for training in alive:
             training.stop()
         for training in alive:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from handgrad.inspection.cell.parts import Account, Factor, Index, element, number
+from handgrad.inspection.cell.parts import Account, Factor, Index, Part, element, number, product, summed
 from handgrad.inspection.trace import Trace, Update
 from handgrad.losses import BinaryCrossEntropy, CrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
 from handgrad.optimizers import SGD, Adam, RMSProp
@@ -28,15 +28,48 @@ def probability(trace: Trace, index: Index) -> Account:
 
 
 def loss_value(trace: Trace) -> Account:
-    """The loss itself."""
+    """The loss itself, as a sum over the outputs that take part in it."""
     assert trace.loss_value is not None
-    value = number(trace.loss_value)
-    if isinstance(trace.loss, SoftmaxCrossEntropy) and not trace.loss.label_smoothing:
-        true = int(_targets(trace).argmax())
-        p = float(trace.probabilities[true])
-        chain = ("L", rf"-\log {element(Y_HAT, (true,))}", rf"-\log {number(p)}", value)
-        return Account((chain,), sources=(_probability(trace, (true,)),))
-    return Account((("L", value),), sources=_outputs(trace))
+    write = next(write for kind, write in _TERMS.items() if isinstance(trace.loss, kind))
+    parts = [part for index in np.ndindex(_targets(trace).shape) for part in write(trace, index)]
+    return summed("L", trace.loss_value, parts, sources=_outputs(trace))
+
+
+def _log_terms(trace: Trace, index: Index) -> list[Part]:
+    """−t log ŷ, where there is a target."""
+    t = float(_targets(trace)[index])
+    softmax = isinstance(trace.loss, SoftmaxCrossEntropy)
+    p = _probability(trace, index) if softmax else _output(trace, index)
+    if not t:
+        return []
+    # From the scores: a probability may have been rounded to 0.
+    log = float(_log_softmax(trace)[index]) if softmax else float(np.log(p.value))
+    factor = Factor(rf"(-\log {p.symbol})", -log, p.array, p.index)
+    return [product(factor)] if t == 1 else [product(Factor(element(T, index), t), factor)]
+
+
+def _squared_terms(trace: Trace, index: Index) -> list[Part]:
+    """w (y − t)²."""
+    y, t = _output(trace, index), float(_targets(trace)[index])
+    square = Factor(rf"({y.symbol} - {element(T, index)})^2", (y.value - t) ** 2, y.array, index)
+    return [product(Factor("w", _weight(trace)), square)]
+
+
+def _binary_terms(trace: Trace, index: Index) -> list[Part]:
+    """w (max(x, 0) − x t + log(1 + e^−|x|))."""
+    x, t = _output(trace, index), float(_targets(trace)[index])
+    value = max(x.value, 0.0) - x.value * t + float(np.log1p(np.exp(-abs(x.value))))
+    symbol = rf"\left(\max({x.symbol}, 0) - {x.symbol}\,{element(T, index)} + \log(1 + e^{{-|{x.symbol}|}})\right)"
+    return [product(Factor("w", _weight(trace)), Factor(symbol, value, x.array, index))]
+
+
+#: For each loss, what an output adds to it.
+_TERMS: dict[type[Loss], Callable[[Trace, Index], list[Part]]] = {
+    SoftmaxCrossEntropy: _log_terms,
+    CrossEntropy: _log_terms,
+    MeanSquaredError: _squared_terms,
+    BinaryCrossEntropy: _binary_terms,
+}
 
 
 def loss_gradient(trace: Trace, index: Index) -> Account:
@@ -45,8 +78,8 @@ def loss_gradient(trace: Trace, index: Index) -> Account:
     target = Factor(element(T, index), float(_targets(trace)[index]))
     symbols, numbers, source = explain(trace, index, target)
     place = f"gradient.{len(trace.layers)}"
-    chain = (element(r"\bar x", index), symbols, numbers, number(float(trace[place][index])))
-    return Account((chain,), sources=(source,))
+    name = element(rf"\bar{{{_letter(trace)}}}", index)
+    return Account(((name, symbols, numbers, number(float(trace[place][index]))),), sources=(source,))
 
 
 def _of_softmax(trace: Trace, index: Index, target: Factor) -> tuple[str, str, Factor]:
@@ -106,9 +139,20 @@ def _largest(trace: Trace) -> float:
     return float(trace.activations[-1].max())
 
 
+def _log_softmax(trace: Trace) -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":
+    """Logarithms of the probabilities, (C,)."""
+    x = trace.activations[-1].astype(np.float64) - _largest(trace)
+    return np.asarray(x - np.log(np.exp(x).sum()))
+
+
+def _letter(trace: Trace) -> str:
+    """What the loss calls the outputs."""
+    return next(iter(trace.loss.formulas.backward))
+
+
 def _output(trace: Trace, index: Index) -> Factor:
     array = f"activation.{len(trace.layers)}"
-    return Factor(element("x", index), float(trace[array][index]), array, index)
+    return Factor(element(_letter(trace), index), float(trace[array][index]), array, index)
 
 
 def _outputs(trace: Trace) -> tuple[Factor, ...]:
@@ -155,7 +199,7 @@ def _by_sgd(update: Update, name: str, index: Index, w: float, g: float, after: 
             )
         ]
     v, v_after = (float(slots["velocity"][name][index]) for slots in (update.slots, update.slots_updated))
-    step, way = ("g + \\mu v'", g + sgd.momentum * v_after) if sgd.nesterov else ("v'", v_after)
+    step, way = (r"(g + \mu v')", g + sgd.momentum * v_after) if sgd.nesterov else ("v'", v_after)
     return [
         (
             r"v'",
@@ -165,7 +209,7 @@ def _by_sgd(update: Update, name: str, index: Index, w: float, g: float, after: 
         ),
         (
             r"w'",
-            rf"w - \eta\,({step})",
+            rf"w - \eta\,{step}",
             rf"{number(w)} - {number(sgd.learning_rate)} \cdot {number(way, factor=True)}",
             after,
         ),
@@ -189,9 +233,10 @@ def _by_adam(update: Update, name: str, index: Index, w: float, g: float, after:
         correction = rf"\frac{{{number(now)}}}{{1 - {number(beta[1])}^{{{t}}}}}"
         lines.append((hat, rf"\frac{{{letter}'}}{{1 - {beta[0]}^t}}", correction, number(corrected)))
     kept = r"(1 - \eta\lambda)\,w" if adam.decoupled and adam.weight_decay else "w"
-    start = w * (1 - adam.learning_rate * adam.weight_decay) if adam.decoupled else w
+    shrinking = rf"(1 - {number(adam.learning_rate)} \cdot {number(adam.weight_decay)}) \cdot {number(w, factor=True)}"
+    start = shrinking if adam.decoupled and adam.weight_decay else number(w)
     root = rf"\sqrt{{{number(v_hat)}}} + {number(adam.epsilon)}"
-    move = rf"{number(start)} - {number(adam.learning_rate)} \cdot \frac{{{number(m_hat)}}}{{{root}}}"
+    move = rf"{start} - {number(adam.learning_rate)} \cdot \frac{{{number(m_hat)}}}{{{root}}}"
     return [*lines, (r"w'", rf"{kept} - \eta\,\frac{{\hat m}}{{\sqrt{{\hat v}} + \varepsilon}}", move, after)]
 
 

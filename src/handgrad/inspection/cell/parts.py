@@ -128,19 +128,21 @@ def element(letter: str, index: Index) -> str:
 
 
 def number(value: float, *, factor: bool = False) -> str:
-    r"""A number as LaTeX with four significant digits; as a factor in parentheses if it is negative.
+    r"""A number as LaTeX with four significant digits; as a factor in parentheses if it is negative or a power.
 
-    >>> number(0.123456), number(-2.0, factor=True), number(1.5e-7), number(float("inf"))
-    ('0.1235', '(-2)', '1.5 \\cdot 10^{-7}', '\\infty')
+    >>> number(0.123456), number(-2.0, factor=True), number(1.5e-7), number(2e-9, factor=True), number(float("inf"))
+    ('0.1235', '(-2)', '1.5 \\cdot 10^{-7}', '(2 \\cdot 10^{-9})', '\\infty')
+    >>> number(9999.97), number(12345.6)
+    ('10000', '12346')
     """
     if not np.isfinite(value):
         return r"\text{NaN}" if np.isnan(value) else r"\infty" if value > 0 else r"-\infty"
     if value == 0 or 1e-4 <= abs(value) < 1e6:
-        text = f"{value:.4g}" if abs(value) < 1e4 else f"{value:.0f}"
+        text = f"{value:.4g}" if abs(value) < 9999.5 else f"{value:.0f}"
     else:
         digits, _, power = f"{value:.3g}".partition("e")
         text = rf"{digits} \cdot 10^{{{int(power)}}}" if power else digits
-    return f"({text})" if factor and value < 0 else text
+    return f"({text})" if factor and (value < 0 or "10^" in text) else text
 
 
 def summed(

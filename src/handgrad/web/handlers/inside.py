@@ -19,18 +19,25 @@ from handgrad.optimizers import SGD, Adam, Optimizer
 from handgrad.web.arrays import arrays_response
 from handgrad.web.catalog import OpenModel
 from handgrad.web.context import Context
+from handgrad.web.errors import TooLargeError
 from handgrad.web.mathematics import mathematics, typeset
 
 #: So many addends of a sum are listed, the largest; of the others there is the sum.
 _LISTED = 12
 #: Seconds that the measuring of slopes may take.
 _SECONDS = 1.0
+#: Bytes of the arrays that are sent at once.
+_MOST_SENT = 64 * 2**20
 
 
 def trace(context: Context, *, kind: str, name: str, body: dict[str, Any]) -> Response:
     """The arrays asked for, and what there is besides."""
     opened = context.catalog.open(kind, name)
     found = _trace(context, opened, body)
+    wanted = {array: found[array] for array in body.get("arrays", [])}
+    size = 4 * sum(values.size for values in wanted.values())  # as float32
+    if size > _MOST_SENT:
+        raise TooLargeError(f"arrays would be {size:,} bytes, expected at most {_MOST_SENT:,}; ask for fewer at once.")
     about: dict[str, Any] = {
         "version": opened.version,
         "loss": found.loss_value,
@@ -40,7 +47,7 @@ def trace(context: Context, *, kind: str, name: str, body: dict[str, Any]) -> Re
     }
     if found.update is not None:
         about |= {"step": found.update.step, "optimizer": _optimizer_of(found.update.optimizer)}
-    return arrays_response({array: found[array] for array in body.get("arrays", [])}, about)
+    return arrays_response(wanted, about)
 
 
 def cell(context: Context, *, kind: str, name: str, body: dict[str, Any]) -> dict[str, Any]:

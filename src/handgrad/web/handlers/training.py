@@ -4,12 +4,11 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
-from starlette.responses import StreamingResponse
-
 from handgrad.errors import RecipeError
 from handgrad.training.run import finite
 from handgrad.web.context import Context
 from handgrad.web.event_log import EventLog
+from handgrad.web.event_stream import EventStream
 from handgrad.web.recipes import checked_recipe, choices, load_recipe, network
 
 
@@ -61,10 +60,9 @@ def command(context: Context, *, name: str, body: dict[str, Any]) -> dict[str, A
     return dict(training.to_dict())
 
 
-async def events(context: Context, *, name: str, after: int) -> StreamingResponse:
+async def events(context: Context, *, name: str, after: int) -> EventStream:
     """Everything that happens in a training, as server-sent events."""
-    stream = _lines(context.trainings.get(name).log, after)
-    return StreamingResponse(stream, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+    return EventStream(context.streams, name, _lines(context.trainings.get(name).log, after))
 
 
 async def _lines(log: EventLog, after: int) -> AsyncIterator[str]:

@@ -2,6 +2,7 @@
 
 import { getJSON, Refused } from "./api.js";
 import { announce, el, percent } from "./dom.js";
+import { seesImages } from "./example.js";
 import { languages, preferredLanguage, register, speak, t, translate } from "./i18n.js";
 import { createStore } from "./state.js";
 import * as lessons from "./lessons.js";
@@ -71,19 +72,22 @@ const page = {
   /** Ask again which models there are; the chosen one stays chosen. */
   async refreshModels() {
     page.models = (await getJSON("/api/models")).models;
-    const chosen = page.model() ?? page.models.find((model) => model.trained && model.raw_shape.length === 2)
-      ?? page.models.find((model) => model.id === "recipes/mlp") ?? page.models[0];
+    const chosen = page.model() ?? usualModel();
     showModels(chosen.id);
     store.set({ model: chosen.id, version: chosen.version });
   },
   /** Show another model of the list. */
-  chooseModel(id) {
-    chooseModel(id);
-    showModels(id);
-  },
+  chooseModel: (id) => chooseModel(id, store.set),
   /** What the server says of the chosen model. */
   model: () => page.models.find((model) => model.id === store.get().model),
 };
+
+/** Where the address names none: the trained network that is known to read pictures best, or one to train. */
+function usualModel() {
+  const trained = page.models.filter((model) => model.trained && seesImages(model));
+  const [best] = trained.sort((one, other) => (other.accuracy ?? -1) - (one.accuracy ?? -1));
+  return best ?? page.models.find((model) => model.id === "recipes/mlp") ?? page.models[0];
+}
 
 function showModels(chosen) {
   const picker = document.getElementById("model");
@@ -103,7 +107,7 @@ function titleOf(model) {
 }
 
 function settings() {
-  const model = el("select", { id: "model", on: { change: () => chooseModel(model.value) } });
+  const model = el("select", { id: "model", on: { change: () => chooseModel(model.value, store.visit) } });
   const language = el("select", { label: "app.language", on: { change: () => store.set({ lang: language.value }) } });
   for (const [name, title] of Object.entries(languages)) language.append(el("option", { value: name }, title));
   const theme = el("select", { label: "app.theme", on: { change: () => chooseTheme(theme.value) } });
@@ -116,10 +120,28 @@ function settings() {
   document.querySelector(".settings").append(labelled, language, theme);
 }
 
-function chooseModel(id) {
-  const version = page.models.find((model) => model.id === id).version;
-  store.set({ model: id, version, cell: "", step: "", updates: "0", edits: "", change: "", compared: "", optimizer: "" });
+/** Go to another model of the list: by `store.visit`, where somebody wants to see it, or by `store.set`. */
+function chooseModel(id, go) {
+  const model = page.models.find((each) => each.id === id);
+  const other = page.model() && !takesTheSame(model, page.model());
+  const nothing = other ? { example: "", label: "", unlabelled: false, input: null } : {};
+  const { version } = model;
+  go({ ...nothing, model: id, version, cell: "", step: "", updates: "0", edits: "", change: "", compared: "", optimizer: "" });
   announce(id);
+}
+
+/** Whether an example of one model, with its label, is one for the other as well. */
+const takesTheSame = (one, other) => String(one.raw_shape) === String(other.raw_shape) && one.classes === other.classes;
+
+/** The address may name a model that is not in the list yet, or not there at all. */
+async function followModel() {
+  const model = page.model();
+  if (!model) {
+    await page.refreshModels().catch(complain);
+    return;
+  }
+  document.getElementById("model").value = model.id;
+  store.set({ version: model.version });
 }
 
 function savedTheme() {
@@ -163,9 +185,10 @@ async function start() {
   speak(chosenLanguage());
   store.subscribe(() => speak(chosenLanguage()), ["lang"]); // first, so that whoever listens next finds the new words
   settings();
+  store.subscribe(followModel, ["model"]); // before those who show the model, for they need its version
   for (const [name, view] of Object.entries(VIEWS)) {
     const section = el("section", { class: `view ${name}`, id: `view-${name}`, hidden: true });
-    const tab = el("button", { t: `app.${name}`, on: { click: () => store.set({ view: name }) } });
+    const tab = el("button", { t: `app.${name}`, on: { click: () => store.visit({ view: name }) } });
     document.querySelector(".views").append(tab);
     document.getElementById("main").append(section);
     mounted[name] = { section, tab };

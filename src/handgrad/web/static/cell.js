@@ -30,6 +30,8 @@ register({
     "cell.rest": "{count} more",
     "cell.sum": "sum",
     "cell.close": "Close",
+    "cell.details": "Where it comes from ↓",
+    "cell.return": "↑ Back to the picture",
     "cell.see.gradient": "Its gradient",
     "cell.see.value": "Its value",
     "cell.see.updated": "Its update",
@@ -64,6 +66,8 @@ register({
     "cell.rest": "其余 {count} 个",
     "cell.sum": "总和",
     "cell.close": "关闭",
+    "cell.details": "它从哪里来 ↓",
+    "cell.return": "↑ 回到图中",
     "cell.see.gradient": "它的梯度",
     "cell.see.value": "它的值",
     "cell.see.updated": "它的更新",
@@ -86,7 +90,17 @@ export function mount(element, page) {
   const { store, complain } = page;
   const said = el("div", { class: "card stack cell-card", "aria-live": "polite" });
   const formulas = el("div", { class: "card stack formula-card" });
-  element.append(said, formulas);
+  // Where the explanation stands below the layers, a line at the bottom says that there is one.
+  const peekText = el("span", { class: "numbers" });
+  const details = el("button", { class: "primary small", t: "cell.details", on: { click: () => said.scrollIntoView({ block: "start" }) } });
+  const peek = el("div", { class: "peek", hidden: true }, peekText, details);
+  element.append(said, formulas, peek);
+  new IntersectionObserver(([entry]) => peek.classList.toggle("idle", entry.isIntersecting)).observe(said);
+
+  function showPeek(answer, network) {
+    peek.hidden = answer === null;
+    if (answer) peekText.textContent = `${number(answer.value)} · ${titleOf(answer, network)}`;
+  }
 
   const ask = latest(async () => {
     const state = store.get();
@@ -116,6 +130,7 @@ export function mount(element, page) {
 
   function showInvitation() {
     said.replaceChildren(el("h2", { t: "cell.title" }), el("p", { class: "faint", t: "cell.invite" }));
+    showPeek(null);
   }
 
   function showCell(answer) {
@@ -123,14 +138,16 @@ export function mount(element, page) {
     const close = el("button", { class: "quiet small", label: "cell.close", on: { click: () => store.set({ cell: "" }) } }, "×");
     const heading = el("div", { class: "row cell-head" }, el("h2", {}, titleOf(answer, network)), close);
     const value = el("p", { class: "value numbers" }, number(answer.value, 6));
-    const parts = [heading, value, others(answer)];
+    const back = el("button", { class: "small return", t: "cell.return", on: { click: () => showPicture(answer.array) } });
+    const parts = [back, heading, value, others(answer)];
     if (answer.rule) parts.push(el("h3", { t: "cell.rule" }), formula(answer.rule));
     else parts.push(el("p", { class: "faint", t: "cell.given" }));
     if (answer.lines.some((line) => line.length > 1) && answer.rule) parts.push(el("h3", { t: "cell.numbers" }), chains(answer.lines));
     if (answer.remark) parts.push(el("p", { class: "faint small", t: `cell.remark.${answer.remark}` }));
     if (answer.parts.length > 1) parts.push(...addends(answer));
     if (splitName(answer.array)[0].endsWith("gradient")) parts.push(createCheck(answer.array, page));
-    said.replaceChildren(...parts);
+    said.replaceChildren(...parts.filter(Boolean));
+    showPeek(answer, network);
   }
 
   /** The same place in the arrays that belong to this one. */
@@ -205,9 +222,16 @@ export function mount(element, page) {
   showFormulas();
 }
 
+/** Bring the picture of an array into sight. */
+function showPicture(array) {
+  document.querySelector(`[data-array="${CSS.escape(array)}"]`)?.scrollIntoView({ block: "center" });
+}
+
 function titleOf({ array, index, layer }, network) {
   const [kind, name] = splitName(array);
-  const owner = layer === null ? (name === "0" ? t("cell.input") : name) : network.layers[layer].title;
+  // The gradient of a layer's output stands in its card, though the layer behind it has sent it back.
+  const maker = kind === "gradient" ? Number(name) - 1 : layer;
+  const owner = maker === null ? (name === "0" ? t("cell.input") : name) : network.layers[maker]?.title ?? t("cell.input");
   const place = index.length ? t("cell.place", { index: index.join(", ") }) : "";
   return [t(`cell.${kind}`), owner, place].filter(Boolean).join(" · ");
 }

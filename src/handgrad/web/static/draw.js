@@ -12,6 +12,7 @@ import { register, t } from "./i18n.js";
 import { createLabels, labelsOf } from "./labels.js";
 import { createPad, SENT } from "./pad.js";
 import { createSeen } from "./seen.js";
+import { isChanged, UNKNOWN } from "./state.js";
 import { createValues } from "./values.js";
 
 register({
@@ -58,7 +59,7 @@ class Given {
     this.pad = createPad(() => this.drawn());
     this.seen = createSeen();
     this.bars = createBars();
-    this.labels = createLabels((label) => this.store.set({ label }));
+    this.labels = createLabels((label) => this.store.set(this.labelled(label || UNKNOWN)));
     this.answer = el("section", { class: "card stack answers" }, this.bars.element, this.labels.element);
     this.gallery = createGallery(page, (example) => this.choose(example));
     this.values = createValues(page, (numbers) => this.enter(numbers), (example) => this.choose(example));
@@ -93,7 +94,8 @@ class Given {
   /** Show the example that the store names, or the first of the test data. */
   async restoreNow() {
     const { model, store } = this;
-    const { example, label } = store.get();
+    const { example, unlabelled } = store.get();
+    const label = unlabelled ? UNKNOWN : store.get().label;
     if (!model) return;
     if (this.source === "pad" && example === this.shown && seesImages(model)) {
       await this.look();
@@ -120,7 +122,12 @@ class Given {
 
   /** A label of the address, if it is one that the model can have. */
   valid(label) {
-    return labelsOf(this.model).includes(label) ? label : "";
+    return label === UNKNOWN || labelsOf(this.model).includes(label) ? label : "";
+  }
+
+  /** A label as the store has it. The data know that of their pictures: where it was taken away, the address says so. */
+  labelled(label) {
+    return { label: label === UNKNOWN ? "" : label, unlabelled: label === UNKNOWN && this.source === "test" };
   }
 
   /** An example of the test data; its label is that of the data where none is given. */
@@ -146,7 +153,7 @@ class Given {
 
   put(example, input, label, probabilities = this.store.get().probabilities) {
     Object.assign(this, { shown: example, fresh: false, live: null });
-    this.store.set({ example, label, input: [...input], probabilities });
+    this.store.set({ example, ...this.labelled(label), input: [...input], probabilities });
     this.gallery.mark(example);
     this.values.mark(example);
   }
@@ -165,14 +172,16 @@ class Given {
     Object.assign(this, { source: "", shown: "", fresh: false, live: null });
     this.seen.showNothing();
     this.gallery.mark("");
-    this.store.set({ example: "", label: "", input: null, probabilities: null });
+    this.store.set({ example: "", ...this.labelled(""), input: null, probabilities: null });
   }
 
   /** Have the drawing prepared and recognised; once the pen is lifted, what came of it is the network's input. */
   async lookNow() {
     const { model, pad } = this;
     const onPad = () => this.source === "pad" && !pad.isEmpty();
-    if (!onPad()) return;
+    // Only a trace knows what a changed network says, or what is said of a changed input: it waits for the drawing's end.
+    const changed = isChanged(this.store.get());
+    if (!onPad() || (changed && pad.isDrawing())) return;
     const answer = await postBytes(modelPath(model, `digit?side=${SENT}`), pad.pixels());
     if (!onPad() || model.id !== this.model.id) return;
     if (answer.empty) {
@@ -180,11 +189,11 @@ class Given {
       return;
     }
     this.seen.showSteps(answer.steps);
-    this.live = answer.probabilities;
+    this.live = changed ? null : answer.probabilities;
     if (pad.isDrawing()) this.showAnswer();
     else {
       const pixels = rounded(fromBase64(answer.image)); // as a link would bring them, so that both show the same numbers
-      this.put(drawnExample(pixels), pixels, this.label(), answer.probabilities);
+      this.put(drawnExample(pixels), pixels, this.label(), this.live ?? undefined);
     }
   }
 

@@ -13,6 +13,7 @@ register({
     "network.value": "activation",
     "network.gradient": "gradient of the loss",
     "network.probabilities": "probabilities",
+    "network.outputs": "output",
     "network.weights": "Weights",
     "network.weight": "{name}",
     "network.weight.gradient": "gradient of {name}",
@@ -31,6 +32,7 @@ register({
     "network.value": "激活值",
     "network.gradient": "损失的梯度",
     "network.probabilities": "概率",
+    "network.outputs": "输出",
     "network.weights": "权重",
     "network.weight": "{name}",
     "network.weight.gradient": "{name} 的梯度",
@@ -53,15 +55,29 @@ export function mount(element, page) {
   /** Every picture by the name of its array. */
   let pictures = new Map();
   let open = new Set();
+  let built; // the network that the cards are of
 
   function build() {
     const { network } = store.get();
     pictures = new Map();
-    open = new Set();
+    if (network?.id !== built) open = new Set();
+    built = network?.id;
     if (!network) return list.replaceChildren();
     const cards = [inputCard(network), ...network.layers.map((layer, place) => layerCard(layer, place, network)), lossCard(network)];
     list.replaceChildren(...cards);
+    for (const place of open) showWeights(place);
+    openChosen();
     update();
+  }
+
+  /** A cell of a weight is chosen: its picture has to be there. */
+  function openChosen() {
+    const { network, cell } = store.get();
+    const owner = network && cell ? ownerOf(cellOf(cell)?.array ?? "", network) : -1;
+    if (owner >= 0 && !open.has(owner)) {
+      open.add(owner);
+      showWeights(owner);
+    }
   }
 
   function inputCard(network) {
@@ -79,7 +95,7 @@ export function mount(element, page) {
         class: "small quiet",
         t: "network.weights",
         "aria-expanded": "false",
-        on: { click: () => toggleWeights(place, toggle, inside) },
+        on: { click: () => toggleWeights(place) },
       });
       card.querySelector(".card-head").append(toggle);
       card.append(inside);
@@ -91,7 +107,7 @@ export function mount(element, page) {
     const card = frame("loss", el("h3", { t: "network.loss" }), []);
     const value = el("button", { class: "loss-value numbers", on: { click: () => store.set({ cell: "loss:" }) } });
     card.append(el("div", { class: "pair" }, el("div", {}, value),
-      panel("probabilities", "network.probabilities", { label: "network.array.of", values: { name: t("network.probabilities"), shape: shapeText([network.classes ?? 1]) } })));
+      panel("probabilities", network.classes === null ? "network.outputs" : "network.probabilities", { label: "network.array.of", values: { name: t("network.probabilities"), shape: shapeText([network.classes ?? 1]) } })));
     return card;
   }
 
@@ -124,16 +140,20 @@ export function mount(element, page) {
     store.set({ cell: cellText(array, unravel(flat, shape)) });
   }
 
-  function toggleWeights(place, toggle, inside) {
-    const layer = store.get().network.layers[place];
-    if (open.has(place)) open.delete(place);
-    else open.add(place);
+  function toggleWeights(place) {
+    if (!open.delete(place)) open.add(place);
+    showWeights(place);
+  }
+
+  /** Show or hide a layer's weights, and ask for those that are shown. */
+  function showWeights(place) {
+    const card = list.querySelector(`[data-card="layer-${place}"]`);
+    const [toggle, inside] = [card.querySelector("[aria-expanded]"), card.querySelector(".weights")];
+    const layers = store.get().network.layers;
     inside.hidden = !open.has(place);
     toggle.setAttribute("aria-expanded", String(open.has(place)));
-    if (!inside.childElementCount) {
-      inside.append(...layer.parameters.map((parameter) => weightPanels(parameter)));
-    }
-    const names = [...open].flatMap((at) => store.get().network.layers[at].parameters.map((parameter) => parameter.name));
+    if (!inside.childElementCount) inside.append(...layers[place].parameters.map((parameter) => weightPanels(parameter)));
+    const names = [...open].flatMap((at) => layers[at].parameters.map((parameter) => parameter.name));
     store.set({ wanted: names.flatMap((name) => [`parameter.${name}`, `parameter_gradient.${name}`, `updated.${name}`]).join(" ") });
   }
 
@@ -198,6 +218,7 @@ export function mount(element, page) {
 
   store.subscribe(build, ["network", "lang"]);
   store.subscribe(update, ["trace", "step"]);
+  store.subscribe(openChosen, ["cell"]);
   store.subscribe(update, ["explained", "cell"]);
   store.subscribe(redraw, ["theme"]);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);

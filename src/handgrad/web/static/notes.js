@@ -1,4 +1,4 @@
-// What formulas do not say. The server has it in English, as the layers state it; here it stands in Chinese.
+// What formulas do not say, and what recipes are. The server has both in English; here they stand in Chinese.
 
 import { currentLanguage } from "./i18n.js";
 
@@ -25,6 +25,24 @@ const CHINESE = {
   mean_squared_error: "求平均时 w 为 1/(N·C)，求和时为 1，half_sum 时为 1/2。",
   binary_cross_entropy: "求平均时 w 为 1/(N·C)。它就是 −t log σ(x) − (1 − t) log(1 − σ(x))，写成不会溢出的形式。",
 };
+
+const RECIPES = {
+  "cnn-best": "六个带批归一化的卷积，训练图像经过扭曲，追求准确率",
+  cnn: "MNIST 上的两个卷积层和两个线性层，用 Adam（W6）",
+  fast: "MNIST 上两个带步幅和批归一化的卷积：几秒钟达到 99 %",
+  "mlp-adam": "MNIST 上的两个小隐藏层，用 Adam（W3）",
+  "mlp-best": "一个 800 单元的隐藏层，训练图像经过扭曲，追求准确率",
+  "mlp-select": "用验证数据选择隐藏层宽度，全批量下降（W4）",
+  mlp: "MNIST 上的一个隐藏层，用普通的随机梯度下降（W1）",
+  points: "一个线性层把两组点分开（W2）",
+  "xor-bias": "带偏置的 XOR，均方误差，PyTorch 默认的初始化（W5 的孪生）",
+  xor: "两个不带偏置的 sigmoid 层学习 XOR（W5）",
+};
+
+/** What a recipe is, in the language chosen. */
+export const summaryOf = (recipe, english) => (currentLanguage() === "zh" ? RECIPES[recipe] ?? english : english);
+
+export const chineseRecipes = RECIPES;
 
 /** The note of a layer or loss in the language chosen. */
 export function noteOf(kind, english) {

@@ -18,22 +18,30 @@ const SHARED = {
   lang: "",
 };
 
+/** In the address, the label of a picture of the data that was taken away. In the store it is "", and `unlabelled` holds. */
+export const UNKNOWN = "unknown";
+
+const USUAL = { ...SHARED, unlabelled: false };
+
+/** Whether a trace follows another input, or another network, than those that the address names: by a what-if or an update. */
+export const isChanged = (state) => Boolean(state.edits || state.change || Number(state.updates));
+
 /**
  * A store of named values. Those of SHARED are strings in the address; any other stays in memory.
  * Listeners are called with the state and the set of names that changed.
  */
 export function createStore(place = window) {
   const listeners = new Set();
-  let state = { ...SHARED, ...read(place.location.hash) };
+  let state = { ...USUAL, ...read(place.location.hash) };
 
-  function set(changes) {
+  function change(changes, write) {
     const changed = new Set(Object.keys(changes).filter((name) => !Object.is(state[name], changes[name])));
     if (!changed.size) return;
     const before = address(state);
     state = { ...state, ...changes };
     const now = address(state);
     // Only where it differs: browsers ration changes of the address, and a pen that moves changes the rest of the state often.
-    if (now !== before) place.history.replaceState(null, "", now || place.location.pathname);
+    if (now !== before) place.history[write](null, "", now || place.location.pathname);
     notify(changed);
   }
 
@@ -41,15 +49,18 @@ export function createStore(place = window) {
     for (const listener of [...listeners]) listener(state, changed);
   }
 
+  // Another address was entered, or the Back button brought an earlier one.
   place.addEventListener("hashchange", () => {
     const before = state;
-    state = { ...state, ...SHARED, ...read(place.location.hash) };
+    state = { ...state, ...USUAL, ...read(place.location.hash) };
     notify(new Set(Object.keys(SHARED).filter((name) => before[name] !== state[name])));
   });
 
   return {
     get: () => state,
-    set,
+    set: (changes) => change(changes, "replaceState"),
+    /** As `set`, for where somebody goes: the Back button returns to what was shown before. */
+    visit: (changes) => change(changes, "pushState"),
     /** Calls `listener` after changes, of the given names only if there are any; returns what ends that. */
     subscribe(listener, names) {
       const filtered = names ? (now, changed) => names.some((name) => changed.has(name)) && listener(now, changed) : listener;
@@ -61,13 +72,15 @@ export function createStore(place = window) {
 
 /** The values that an address holds; what it does not know is left out. */
 export function read(hash) {
-  const found = new URLSearchParams(hash.replace(/^#/, ""));
-  return Object.fromEntries([...found].filter(([name]) => name in SHARED));
+  const written = new URLSearchParams(hash.replace(/^#/, ""));
+  const found = Object.fromEntries([...written].filter(([name]) => name in SHARED));
+  return found.label === UNKNOWN ? { ...found, label: "", unlabelled: true } : found;
 }
 
 /** The address of a state, without what is as it would be anyway. */
 export function address(state) {
-  const shown = Object.entries(SHARED).filter(([name, usual]) => String(state[name] ?? "") !== usual);
-  const text = shown.map(([name]) => `${name}=${encodeURIComponent(state[name]).replace(/%2F/g, "/").replace(/%3A/g, ":")}`);
+  const written = state.unlabelled ? { ...state, label: UNKNOWN } : state;
+  const shown = Object.entries(SHARED).filter(([name, usual]) => String(written[name] ?? "") !== usual);
+  const text = shown.map(([name]) => `${name}=${encodeURIComponent(written[name]).replace(/%2F/g, "/").replace(/%3A/g, ":")}`);
   return text.length ? `#${text.join("&")}` : "";
 }

@@ -11,26 +11,41 @@ const DEPENDS = ["input", "label", "model", "version", "optimizer", "updates", "
 export function situationOf(state) {
   const input = applyChange(state.input, state.change, state.network?.raw_shape ?? []);
   const situation = { input: Array.from(input), label: state.label === "" ? null : Number(state.label) };
-  if (Number(state.updates)) situation.updates = Number(state.updates);
+  if (updatesOf(state)) situation.updates = updatesOf(state);
   const optimizer = optimizerOf(state.optimizer);
   if (optimizer) situation.optimizer = optimizer;
-  const edits = editsOf(state.edits);
+  const edits = editsOf(state.edits, state.network);
   if (edits.length) situation.edits = edits;
   return situation;
+}
+
+/** As many as are allowed, and largest values of a rate, a factor and an offset; an address may say anything. */
+export const MOST_UPDATES = 50;
+export const MOST = 1000;
+
+/** How many updates were made; none without a label, since there is no gradient then. */
+export function updatesOf({ updates, label }) {
+  const count = Number(updates);
+  return Number.isInteger(count) && count > 0 && label !== "" ? Math.min(MOST_UPDATES, count) : 0;
 }
 
 /** {name, learning_rate} from "adam,0.01"; null is the recipe's. */
 export function optimizerOf(text) {
   const [name, rate] = text.split(",");
-  return ["sgd", "adam"].includes(name) && Number(rate) > 0 ? { name, learning_rate: Number(rate) } : null;
+  return ["sgd", "adam"].includes(name) && Number(rate) > 0 && Number(rate) <= MOST ? { name, learning_rate: Number(rate) } : null;
 }
 
-/** [{parameter, index, factor, offset}] from "0.weight:3.5*0+1;0.bias:3*0". */
-export function editsOf(text) {
+/** [{parameter, index, factor, offset}] from "0.weight:3.5*0+1;0.bias:3*0", as far as the network has such weights. */
+export function editsOf(text, network) {
+  const shapes = new Map(network?.layers.flatMap((layer) => layer.parameters.map(({ name, shape }) => [name, shape])));
   return text.split(";").filter(Boolean).map((edit) => {
     const [, parameter, index, factor, offset] = /^([\w.]+):([\d.]*)\*([-\d.e]+)(?:\+([-\d.e]+))?$/.exec(edit) ?? [];
     return { parameter, index: index ? index.split(".").map(Number) : [], factor: Number(factor), offset: Number(offset ?? 0) };
-  }).filter((edit) => edit.parameter);
+  }).filter(({ parameter, index, factor, offset }) => {
+    const shape = shapes.get(parameter);
+    const isThere = shape && index.length <= shape.length && index.every((at, axis) => at < shape[axis]);
+    return isThere && Math.abs(factor) <= MOST && Math.abs(offset) <= MOST;
+  }).slice(-32);
 }
 
 /**

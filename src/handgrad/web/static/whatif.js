@@ -1,11 +1,11 @@
 // What if: a unit silenced, a weight changed, the input turned, covered or noisy; another network beside this one.
 
 import { postArrays } from "./api.js";
-import { announce, el, latest, percent } from "./dom.js";
+import { announce, el, latest, number, percent } from "./dom.js";
 import { applyChange, COVER, readChange, writeChange } from "./changes.js";
 import { register, t } from "./i18n.js";
 import { cellOf, splitName } from "./steps.js";
-import { editsOf, situationOf } from "./trace.js";
+import { editsOf, MOST, situationOf, updatesOf } from "./trace.js";
 import { ownerOf } from "./network.js";
 
 register({
@@ -30,6 +30,8 @@ register({
     "whatif.nothing": "nothing",
     "whatif.before": "this network, unchanged",
     "whatif.class": "class",
+    "whatif.output": "output",
+    "whatif.both": "{own} says {now}, {model} says {before}.",
     "whatif.now": "now",
     "whatif.unchanged": "before",
     "whatif.moved": "The answer is now {now}; before it was {before}.",
@@ -57,6 +59,8 @@ register({
     "whatif.nothing": "无",
     "whatif.before": "未改变的这个网络",
     "whatif.class": "类别",
+    "whatif.output": "输出",
+    "whatif.both": "{own} 说 {now}，{model} 说 {before}。",
     "whatif.now": "现在",
     "whatif.unchanged": "之前",
     "whatif.moved": "现在的回答是 {now}，之前是 {before}。",
@@ -66,7 +70,7 @@ register({
 });
 
 /** Layers behind which a unit is still the same unit. */
-const KEEPS_UNITS = ["ReLU", "LeakyReLU", "Sigmoid", "Tanh", "GELU", "Dropout", "MaxPool2d", "AvgPool2d"];
+const KEEPS_UNITS = ["ReLU", "LeakyReLU", "Tanh", "GELU", "Dropout", "MaxPool2d", "AvgPool2d"]; // all of them keep 0 at 0
 const NORMALISES = ["BatchNorm1d", "BatchNorm2d"];
 
 /** The card below the explanation of a number. */
@@ -133,9 +137,9 @@ export function mount(element, page) {
   }
 
   function weightForm(name, index) {
-    const field = (key, value) => el("input", { type: "number", label: key, step: "any", min: "-1000", max: "1000", value });
+    const field = (key, value) => el("input", { type: "number", label: key, step: "any", min: String(-MOST), max: String(MOST), value });
     const [factor, offset] = [field("whatif.scale", "0"), field("whatif.shift", "0")];
-    const apply = () => add([`${name}:${index.join(".")}*${Number(factor.value)}${Number(offset.value) ? `+${Number(offset.value)}` : ""}`]);
+    const apply = () => factor.reportValidity() && offset.reportValidity() && add([`${name}:${index.join(".")}*${Number(factor.value)}${Number(offset.value) ? `+${Number(offset.value)}` : ""}`]);
     return el("div", { class: "row weight-form" }, el("span", { "aria-hidden": "true" }, "×"), factor, el("span", { "aria-hidden": "true" }, "+"), offset,
       el("button", { t: "whatif.apply", on: { click: apply } }));
   }
@@ -181,19 +185,24 @@ export function mount(element, page) {
   function showComparison(before, state) {
     const now = state.trace.about.probabilities;
     if (before.length !== now.length) return table.replaceChildren(el("p", { class: "faint", t: "whatif.unlike", values: { model: state.compared } }));
-    const title = state.compared || t("whatif.unchanged");
-    const rows = now.map((value, place) => el("tr", {}, el("th", { scope: "row" }, String(place)), bar(before[place]), bar(value)));
-    const head = el("tr", {}, el("th", { t: "whatif.class" }), el("th", {}, title), el("th", { t: "whatif.now" }));
-    const [was, is] = [best(before), best(now)];
-    const sentence = was === is ? t("whatif.stays", { now: is }) : t("whatif.moved", { now: is, before: was });
-    table.replaceChildren(el("p", { class: was === is ? "" : "bad" }, sentence),
-      el("table", { class: "compared numbers" }, el("thead", {}, head), el("tbody", {}, ...rows)));
+    const isClasses = state.network.classes !== null;
+    const show = (values) => (isClasses ? values.indexOf(Math.max(...values)) : values.map((value) => number(value)).join(", "));
+    const sentence = compared(show(before), show(now), state);
+    const rows = now.map((value, place) => el("tr", {}, el("th", { scope: "row" }, String(place)), bar(before[place], isClasses), bar(value, isClasses)));
+    const titles = state.compared ? [state.compared, state.model] : [t("whatif.unchanged"), t("whatif.now")];
+    const head = el("tr", {}, el("th", { t: isClasses ? "whatif.class" : "whatif.output" }), ...titles.map((title) => el("th", {}, title)));
+    table.replaceChildren(el("p", {}, sentence), el("table", { class: "compared numbers" }, el("thead", {}, head), el("tbody", {}, ...rows)));
     announce(sentence);
   }
 
-  function bar(share) {
-    const cell = el("td", { class: "amount" }, percent(share));
-    cell.style.setProperty("--share", String(share));
+  function compared(before, now, { compared: model, model: own }) {
+    if (model) return t("whatif.both", { own, now, model, before });
+    return before === now ? t("whatif.stays", { now }) : t("whatif.moved", { now, before });
+  }
+
+  function bar(share, isClasses) {
+    const cell = el("td", { class: "amount" }, isClasses ? percent(share) : number(share));
+    cell.style.setProperty("--share", String(Math.max(0, Math.min(1, share))));
     return cell;
   }
 
@@ -201,12 +210,11 @@ export function mount(element, page) {
   store.subscribe(compare, ["trace", "compared"]);
 }
 
-const best = (shares) => shares.indexOf(Math.max(...shares));
-
-const isChanged = (state) => Boolean(state.edits || state.change || Number(state.updates));
+const isChanged = (state) => Boolean(editsOf(state.edits, state.network).length || state.change || updatesOf(state));
 
 /** The unit that a number of an activation belongs to, with all parameters that have to be 0 for it to stay silent. */
 function unitOf(place, index, network) {
+  if (!network.layers[place]) return null;
   let made = place;
   while (made >= 0 && [...KEEPS_UNITS, ...NORMALISES].includes(network.layers[made].kind)) made -= 1;
   if (made < 0 || !["Linear", "Conv2d"].includes(network.layers[made].kind)) return null;
@@ -216,6 +224,7 @@ function unitOf(place, index, network) {
     if (NORMALISES.includes(network.layers[behind].kind)) silenced.push(behind);
     behind += 1;
   }
+  if (network.layers[behind]?.kind === "Sigmoid") return null; // which would say ½ of a unit that is 0
   const parameters = silenced.flatMap((at) => network.layers[at].parameters.map(({ name }) => name));
   return { unit: index[0], title: network.layers[made].title, parameters };
 }
@@ -224,7 +233,7 @@ function unitOf(place, index, network) {
 function groups(text, network) {
   const found = new Map();
   for (const edit of text.split(";").filter(Boolean)) {
-    const [{ parameter, index, factor, offset } = {}] = editsOf(edit);
+    const [{ parameter, index, factor, offset } = {}] = editsOf(edit, network);
     if (!parameter) continue;
     const owner = ownerOf(`parameter.${parameter}`, network);
     let title = t("whatif.edited", { parameter, index: index.join(", "), factor, offset });

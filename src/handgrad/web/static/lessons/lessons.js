@@ -39,7 +39,7 @@ export function mount(section, page) {
   const made = new Map();
   let shown = null;
 
-  const tabs = NAMES.map((name) => el("button", { t: `lesson.${name}`, on: { click: () => store.set({ lesson: name }) } }));
+  const tabs = NAMES.map((name) => el("button", { t: `lesson.${name}`, on: { click: () => store.visit({ lesson: name }) } }));
   const list = el("ol", { class: "lesson-list" }, ...tabs.map((tab) => el("li", {}, tab)));
   const place = el("div", { class: "lesson-place" });
   section.append(el("nav", { class: "lesson-nav", label: "lessons.title" }, el("h2", { t: "lessons.title" }), list), place);
@@ -58,7 +58,7 @@ export function mount(section, page) {
   function ends(name) {
     const [before, after] = [NAMES[NAMES.indexOf(name) - 1], NAMES[NAMES.indexOf(name) + 1]];
     const go = (to) => {
-      store.set({ lesson: to });
+      store.visit({ lesson: to });
       made.get(to).heading.focus();
       scrollTo({ top: 0 });
     };

@@ -3,6 +3,7 @@
 import { getJSON, postJSON, Refused } from "../api.js";
 import { debounced, el, latest } from "../dom.js";
 import { register, t } from "../i18n.js";
+import { summaryOf } from "../notes.js";
 import { changesOf, createDraft } from "./draft.js";
 import { createLayers } from "./layers.js";
 
@@ -146,13 +147,19 @@ export function createEditor(page, begun) {
       fields.activation.offer(found.choices.activations);
       fields.init.offer(found.choices.initializers);
       layers.show(draft, found.choices.layers, found.layers);
-      summary.textContent = found.recipe.summary;
+      showSummary();
       showFields();
       check();
     } catch (error) {
       page.complain(error);
     }
   });
+
+  page.store.subscribe(() => showSummary(), ["lang"]);
+
+  function showSummary() {
+    if (base) summary.textContent = summaryOf(base.recipe.name, base.recipe.summary);
+  }
 
   function showFields() {
     const { optimizer, schedule, train, model, data } = draft;
