@@ -130,7 +130,7 @@ def test_a_second_ctrl_c_still_saves(tiny: Path, tmp_path: Path, monkeypatch: py
 
 def test_a_huge_loss_is_printed_short(tmp_path: Path) -> None:
     output, _ = run("train", "points", "--lr", "1e30", "--epochs", "3", "--out", tmp_path / "run")
-    assert max(map(len, output.splitlines()[:-1])) < 120
+    assert max(len(line) for line in output.splitlines() if str(tmp_path) not in line) < 120
     assert "e+3" in output
 
 
