@@ -116,7 +116,7 @@ def test_the_back_button_returns_to_what_was_shown(open_page: OpenPage) -> None:
 def test_the_best_reader_of_pictures_is_shown_first(open_page: OpenPage, server: Server) -> None:
     def list_worse_first(route: "Route") -> None:
         answer = route.fetch()
-        [run] = [model for model in answer.json()["models"] if model["kind"] == "runs"]
+        [run] = [model for model in answer.json()["models"] if model["id"] == f"runs/{LEARNED}"]
         models = [run | {"id": "runs/new", "accuracy": None}, run | {"id": "runs/worse", "accuracy": 0.5}, run]
         route.fulfill(response=answer, body=json.dumps({"models": models}))
 
