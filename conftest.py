@@ -13,6 +13,13 @@ if not all(find_spec(package) for package in ("starlette", "uvicorn", "jsonschem
 if not find_spec("schemathesis"):
     collect_ignore_glob += ["tests/reliability/*fuzz_web.py"]
 
+if not find_spec("sklearn"):
+    collect_ignore_glob += ["src/handgrad/sklearn.py", "src/handgrad/interop/sklearn/*", "docs/sklearn.md"]
+if not find_spec("torch"):
+    collect_ignore_glob += ["src/handgrad/interop/torch*"]
+if not (find_spec("onnx") and find_spec("onnxruntime")):
+    collect_ignore_glob += ["src/handgrad/interop/onnx*"]
+
 
 @pytest.fixture(autouse=True)
 def _doctest_names(doctest_namespace: dict[str, Any]) -> None:

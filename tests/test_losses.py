@@ -138,16 +138,21 @@ def test_an_example_of_weight_2_counts_as_if_it_came_twice(kind: type[Loss], red
     outputs = np.array([[0.2, 0.8], [0.6, 0.4]])
     targets = np.eye(2)
     twice = kind(reduction)(outputs[[0, 1, 1]], targets[[0, 1, 1]], ops=CPU)
-    assert kind(reduction)(outputs, targets, ops=CPU, sample_weight=[1, 2]) == pytest.approx(twice, rel=1e-14)
+    weight = np.array([1.0, 2.0])
+    if reduction == "mean":
+        weight /= weight.mean()
+    assert kind(reduction)(outputs, targets, ops=CPU, sample_weight=weight) == pytest.approx(twice, rel=1e-14)
 
 
 @pytest.mark.parametrize("kind", NAMED.values(), ids=NAMED)
-def test_only_the_proportions_of_weights_matter_in_a_mean(kind: type[Loss]) -> None:
-    outputs, targets = np.array([[0.2, 0.8], [0.6, 0.4]]), np.eye(2)
-    plain = kind()(outputs, targets, ops=CPU)
-    assert kind()(outputs, targets, ops=CPU, sample_weight=[7.0, 7.0]) == pytest.approx(plain, rel=1e-14)
-    first = kind()(outputs[:1], targets[:1], ops=CPU)
-    assert kind()(outputs, targets, ops=CPU, sample_weight=[3.0, 0.0]) == pytest.approx(first, rel=1e-14)
+def test_weights_leave_the_divisor_of_a_mean_alone(kind: type[Loss]) -> None:
+    """So that the gradients of weighted batches average to that of all the data, whatever came into which batch."""
+    rng = np.random.default_rng(0)
+    outputs, targets = rng.uniform(0.2, 0.8, (4, 2)), np.eye(2)[[0, 1, 1, 0]]
+    weight = np.array([0.0, 0.5, 3.0, 0.5])
+    whole = kind()(outputs, targets, ops=CPU, sample_weight=weight)
+    halves = [kind()(outputs[s], targets[s], ops=CPU, sample_weight=weight[s]) for s in (slice(2), slice(2, 4))]
+    assert np.mean(halves) == pytest.approx(whole, rel=1e-14)
 
 
 @pytest.mark.parametrize("case", PER_ROW, ids=str)
@@ -235,9 +240,9 @@ def test_outputs_must_be_rows(loss: Loss, name: str) -> None:
         loss(SCORES[0], SCORES[0], ops=CPU)
 
 
-@pytest.mark.parametrize("weight", [[1.0], [[1.0], [1.0]], [0.0, 0.0], [-1.0, 3.0], [math.nan, 1.0]], ids=str)
-def test_weights_must_be_one_number_an_example_none_negative_and_one_positive(weight: list[Any]) -> None:
-    with rejected("sample_weight", weight):
+@pytest.mark.parametrize("weight", [[1.0], [[1.0], [1.0]]], ids=str)
+def test_weights_must_be_one_number_an_example(weight: list[Any]) -> None:
+    with rejected("sample_weight", np.shape(weight), ShapeError):
         SoftmaxCrossEntropy()(SCORES, LABELS, ops=CPU, sample_weight=weight)
 
 

@@ -12,6 +12,8 @@ class Loss(ABC):
     """A function of outputs and targets that gives one number, together with its gradient.
 
     `forward` returns the loss and a cache; `backward` turns the cache into the gradient with respect to the outputs.
+    Sample weights multiply each example's share, and leave the divisor alone: a mean is Σ w L / N in every batch, so
+    that the batches' gradients average to that of all the data. With weights of mean 1 the loss keeps its scale.
 
     Args:
         reduction: "mean" averages over the batch, "sum" adds up; with a mean, one learning rate serves every batch
@@ -56,14 +58,13 @@ class Loss(ABC):
     def _row_weights(self, outputs: Array, sample_weight: Array | None, ops: Ops, width: int = 1) -> Array:
         """How much each example counts, (N,): 1/(N·width) in a mean, 1 in a sum, times its sample weight."""
         rows = outputs.shape[0]
+        each = 1.0 / (rows * width) if self.reduction == "mean" else 1.0
         if sample_weight is None:
-            return ops.full((rows,), 1.0 / (rows * width) if self.reduction == "mean" else 1.0, like=outputs)
+            return ops.full((rows,), each, like=outputs)
         weight = ops.cast(ops.asarray(sample_weight), like=outputs)
-        values = ops.to_numpy(weight)
-        total = float(values.sum())  # (N,) → ()
-        if values.shape != (rows,) or not (values >= 0).all() or not total > 0:
-            raise ArgumentError("sample_weight", sample_weight, f"{rows} numbers >= 0 with a sum > 0")
-        return weight / (total * width) if self.reduction == "mean" else weight
+        if tuple(weight.shape) != (rows,):
+            raise ShapeError("sample_weight", tuple(weight.shape), f"({rows},), one number an example")
+        return ops.affine(weight, each, 0.0)
 
 
 class ClassificationLoss(Loss):
@@ -93,7 +94,7 @@ class SoftmaxCrossEntropy(ClassificationLoss):
     """Softmax and cross-entropy in one, on raw scores (logits): the loss for classification.
 
     Shapes: logits (N, C); targets (N,) integers or (N, C) probabilities, one-hot among them; sample_weight (N,).
-    With sample weights the mean is Σ w L / Σ w. Source of the smoothing: Szegedy et al. (2016).
+    Source of the smoothing: Szegedy et al. (2016).
 
     Args:
         reduction: "mean" or "sum".

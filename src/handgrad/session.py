@@ -83,7 +83,21 @@ class Observer(Protocol):
 def begin(
     recipe: Recipe, out: Path | None, *, device: str, threads: int | None, saving: Saving, observer: Observer
 ) -> dict[str, Any]:
-    """Train a recipe in a new directory; returns the result."""
+    """Train a recipe in a new directory; returns the result.
+
+    Args:
+        recipe: what to train.
+        out: the directory; one below ./runs where left out.
+        device: where to compute, as `handgrad.ops.for_device` takes it.
+        threads: that compute; None for all cores.
+        saving: when to write checkpoints.
+        observer: who is told, and may steer.
+
+    Raises:
+        RecipeError, ArgumentError, DataError, DeviceError: as `phases`.
+        RunError: the directory cannot be made or written to, or holds something already.
+        TrainingError: a loss became NaN or infinite; what was learned before is saved.
+    """
     with limit_threads(threads, device) as count:
         remaining = phases(recipe, device=device)
         first = next(remaining)  # the data and the model, and their errors, before any directory is made
@@ -102,7 +116,22 @@ def resume(
     saving: Saving,
     observer: Observer,
 ) -> dict[str, Any]:
-    """Go on with a run from its latest checkpoint, on the device and threads of before unless told otherwise."""
+    """Go on with a run from its latest checkpoint, on the device and threads of before unless told otherwise.
+
+    Args:
+        path: the run's directory.
+        changes: to its recipe, by place, for the steps to come.
+        device: where to compute; None for that of before.
+        threads: that compute; None for as many as before.
+        saving: when to write checkpoints.
+        observer: who is told, and may steer.
+
+    Raises:
+        RunError: there is no checkpoint to go on from, its data has changed, or another process trains there.
+        RecipeError: a change that would make it another network, other data, or shorter than it is already.
+        DataError, DeviceError: as `phases`.
+        TrainingError: a loss became NaN or infinite; what was learned before is saved.
+    """
     run = RunDirectory(path)
     if not run.checkpoints.is_dir():
         raise RunError(f"{path} has no checkpoints, expected the directory of a run; look into ./runs.")

@@ -86,6 +86,7 @@ def comparable(path: Path) -> dict[str, Any]:
     return {"history": history, "result": result, "weights": (path / "model.safetensors").read_bytes()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("events", [1, 5, 6, 14, 23])
 def test_a_resumed_run_ends_as_one_that_was_never_interrupted(
     events: int, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -101,6 +102,7 @@ def test_a_resumed_run_ends_as_one_that_was_never_interrupted(
     assert comparable(tmp_path / "cut") == comparable(tmp_path / "whole")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("events", [1, 4, 6, 9, 12, 14])
 def test_a_search_goes_on_with_the_width_it_was_at(
     events: int, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

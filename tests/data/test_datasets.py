@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from handgrad.data import Dataset, load, split, write_idx
+from handgrad.data import Dataset, Loader, Preprocessing, load, split, write_idx
 from handgrad.data.datasets import MNIST_FILES
 from handgrad.errors import ArgumentError, DataError
 
@@ -62,7 +62,8 @@ def test_class_counts_cover_empty_classes() -> None:
         (images(3, 2, 2), np.zeros(2, np.int64), 1, ["3 inputs", "2 labels"]),
         (np.zeros((3, 2), np.int64), np.zeros(3, np.int64), 1, ["int64", "(3, 2)"]),
         (np.zeros((3, 2), np.uint8), np.zeros(3, np.int64), 1, ["uint8", "(3, 2)"]),
-        (np.zeros((3, 2, 2), np.float32), np.zeros(3, np.int64), 1, ["float32", "(3, 2, 2)"]),
+        (np.zeros((3, 2, 2), np.int16), np.zeros(3, np.int64), 1, ["int16", "(3, 2, 2)"]),
+        (np.zeros((3, 2, 2, 1, 1), np.float32), np.zeros(3, np.int64), 1, ["float32", "(3, 2, 2, 1, 1)"]),
         (images(2, 2, 2), np.array([0, 3]), 3, ["label 3", "index 1", "0 to 2"]),
         (images(2, 2, 2), np.array([-1, 0]), 3, ["label -1", "index 0"]),
         (images(2, 2, 2), np.array([0, 1]), None, ["classes = None", "int64"]),
@@ -77,6 +78,30 @@ def test_what_does_not_fit_is_refused(
     with pytest.raises(DataError) as caught:
         Dataset(inputs, labels, "broken", classes)
     assert [part for part in ["broken", *parts] if part not in str(caught.value)] == []
+
+
+def test_images_may_be_floating_point() -> None:
+    dataset = Dataset(np.full((2, 4, 3), 0.5, np.float32), np.array([0, 1]), "grey", 2)
+    batch = Loader(dataset, 2, preprocessing=Preprocessing(scale=2.0, layout="image"))[0]
+    assert batch.inputs.shape == (2, 1, 4, 3)
+    assert (batch.inputs == 1).all()
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [np.ones(2), np.ones((3, 1)), np.array([1, 1, 1]), np.array([1, -0.5, 1]), np.array([1, np.nan, 1]), np.zeros(3)],
+    ids=str,
+)
+def test_weights_are_one_finite_number_an_example(weights: NDArray[Any]) -> None:
+    with pytest.raises(DataError, match="weights are"):
+        Dataset(np.zeros((3, 2)), np.array([0, 1, 0]), "weighed", 2, weights)
+
+
+def test_weights_stay_with_their_examples() -> None:
+    dataset = Dataset(np.zeros((3, 2)), np.array([0, 1, 0]), "weighed", 2, np.array([1.0, 2.0, 3.0]))
+    chosen = dataset[np.array([2, 0])].weights
+    assert chosen is not None
+    assert chosen.tolist() == [3, 1]
 
 
 def test_xor_and_points_are_the_workloads() -> None:

@@ -76,6 +76,17 @@ def test_batches_are_fresh_arrays() -> None:
     assert dataset.inputs.max() == dataset.labels.max() == 1
 
 
+@pytest.mark.parametrize("classes", [None, 7])
+@pytest.mark.parametrize("rows", [np.array([2, 0, 2]), slice(0, 3)], ids=["rows", "slice"])
+def test_targets_are_new_arrays_in_the_order_asked_for(classes: int | None, rows: Any) -> None:
+    labels = np.arange(7) if classes else np.arange(14, dtype=np.float32).reshape(7, 2)
+    dataset = Dataset(np.zeros((7, 1), np.float32), labels, "seven", classes)
+    targets = Loader(dataset, 3, preprocessing=PLAIN).targets(rows)
+    np.testing.assert_array_equal(targets, labels[rows])
+    assert targets.dtype == (np.int64 if classes else np.float32)
+    assert not np.shares_memory(targets, labels)
+
+
 def test_targets_and_dtypes() -> None:
     labels = Dataset(np.zeros((3, 2, 2), np.uint8), np.array([2, 0, 1], np.uint8), "given", 4)
     batch = Loader(labels, 2, preprocessing=Preprocessing(layout="image"))[0]

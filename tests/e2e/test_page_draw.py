@@ -1,6 +1,7 @@
 """The pad of the page: strokes by mouse, finger and keyboard, and what the network says of them."""
 
 import re
+import statistics
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,6 +40,7 @@ def test_a_drawn_seven_is_a_seven(open_page: OpenPage) -> None:
     assert page.locator(".judgement").is_hidden()  # nobody has said what it is
 
 
+@pytest.mark.quiet
 def test_bars_follow_the_pen_within_50_milliseconds(open_page: OpenPage) -> None:
     """From each move of the pen to the frame that shows the first answer which takes it into account."""
     page = open_page(learned())
@@ -61,19 +63,17 @@ def test_bars_follow_the_pen_within_50_milliseconds(open_page: OpenPage) -> None
             return answer;
         };
     }""")
-    slowest: list[float] = []
-    while len(slowest) < 3 or (
-        min(slowest) >= 50 and len(slowest) < 12
-    ):  # a test beside others may wait for a processor
+    within: list[float] = []  # so many milliseconds 95 % of the moves of a drawing were answered
+    for _ in range(5):
         page.evaluate("window.delays.length = 0")
         draw(page, SEVEN, between=lambda: page.wait_for_timeout(20))
         settled(page)
         delays = page.evaluate("window.delays")
         assert len(delays) >= 20
-        slowest.append(float(np.percentile(delays, 95)))
+        within.append(float(np.percentile(delays, 95)))
         page.locator("#pad").press("Escape")
-    print(f"95 % of the moves are answered within {', '.join(f'{delay:.1f}' for delay in slowest)} ms")
-    assert min(slowest) < 50
+    print(f"95 % of the moves are answered within {', '.join(f'{delay:.1f}' for delay in within)} ms")
+    assert statistics.median(within) < 50
 
 
 def test_bars_are_those_of_the_changed_network_also_while_the_pen_is_down(open_page: OpenPage) -> None:

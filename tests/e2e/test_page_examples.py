@@ -130,7 +130,7 @@ def test_bars_follow_weights_that_change_and_mistakes_are_known_to_be_old(open_p
     settled(page, "test-0")
     asked = page.evaluate(
         """async (id) => {
-        const modules = ["state", "draw", "trace", "dom"].map((name) => import(`./${name}.js`));
+        const modules = ["state", "look/draw", "look/trace"].map((name) => import(`./${name}.js`));
         const [{ createStore }, draw, { followTraces }] = await Promise.all(modules);
         const { models } = await (await fetch("/api/models")).json();
         const place = { location: { hash: "" }, history: { replaceState() {} }, addEventListener() {} };

@@ -14,7 +14,7 @@ from handgrad.training.recipe import Recipe
 pytest.importorskip("starlette")
 pytest.importorskip("playwright")
 
-from page import OpenPage, learned, quiet
+from page import SEVEN, OpenPage, draw, learned, quiet, settled
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -185,6 +185,20 @@ def test_what_if_a_unit_is_silent_and_the_input_turned(open_page: OpenPage) -> N
     assert "edits=" not in again.url
 
 
+def test_what_somebody_types_outlives_a_new_trace(open_page: OpenPage) -> None:
+    page = open_example(open_page, "recipes/mlp", "&cell=parameter.2.weight:3,5&optimizer=sgd,0.05")
+    for field, typed in ((page.get_by_label("plus"), "7"), (page.locator("#rate"), "0.25")):
+        field.fill(typed)
+        for label in ("8", "4"):  # while the field has the focus
+            page.evaluate("(label) => document.querySelector(`.choices input[value='${label}']`).click()", label)
+            field.focus()
+            quiet(page)
+        assert field.input_value() == typed
+    page.get_by_label("times").fill("")
+    page.get_by_role("button", name="Change this weight").click()
+    assert "edits" not in page.url  # nothing is not 0
+
+
 def test_a_link_brings_another_person_to_the_same_place(open_page: OpenPage) -> None:
     place = "&step=6&cell=gradient.2:7&updates=2&optimizer=sgd,0.05&lang=zh"
     first = open_example(open_page, "recipes/mlp", place)
@@ -276,6 +290,39 @@ def test_every_update_can_be_explained(open_page: OpenPage) -> None:
         assert page.locator(".chain tr").count() > 3
 
 
+def test_pictures_have_the_colours_of_the_theme(open_page: OpenPage) -> None:
+    page = open_example(open_page, "recipes/mlp", color_scheme="light")
+
+    def pictures() -> list[str]:
+        page.wait_for_timeout(100)
+        return [
+            page.eval_on_selector(name, "(canvas) => canvas.toDataURL()")
+            for name in ('[data-array="activation.1"] canvas', "#pad")
+        ]
+
+    draw(page, SEVEN)
+    settled(page)
+    light = pictures()
+    page.emulate_media(color_scheme="dark")  # the system's choice, which the page follows
+    dark = pictures()
+    assert all(one != other for one, other in zip(light, dark, strict=True))
+    page.get_by_label("Colours").select_option("light")
+    assert pictures() == light
+    page.emulate_media(color_scheme="light")
+    page.get_by_label("Colours").select_option("dark")
+    assert pictures() == dark
+
+
+def test_a_number_is_read_out_and_the_focus_stays_in_its_card(open_page: OpenPage) -> None:
+    page = open_example(open_page, "recipes/mlp", "&cell=gradient.1:5")
+    page.get_by_role("button", name="Its value").click()
+    quiet(page)
+    heading = page.locator(".cell-card h2").text_content() or ""
+    assert heading.startswith("activation")
+    assert page.evaluate("document.activeElement.textContent") == heading
+    assert (page.locator("#status").text_content() or "").endswith(heading)
+
+
 def test_a_regression_is_not_told_in_classes(open_page: OpenPage) -> None:
     page = open_page("#model=recipes/xor&example=values-0,1&label=1&cell=parameter.2.weight:0,1")
     page.wait_for_selector(".weight-form")
@@ -284,6 +331,8 @@ def test_a_regression_is_not_told_in_classes(open_page: OpenPage) -> None:
     quiet(page)
     sentence = page.locator(".whatif-card p").last.text_content() or ""
     assert re.fullmatch(r"The answer is now [\d.]+; before it was [\d.]+\.", sentence)
+    outputs = page.locator('[data-array="probabilities"] .pane')
+    assert (outputs.get_attribute("aria-label") or "").startswith("output, 1")
     page.get_by_role("button", name="L = ").click()
     quiet(page)
     assert "null" not in (page.locator(".cell-card").text_content() or "")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 pytest.importorskip("starlette")
 pytest.importorskip("playwright")
 
-from page import OpenPage, Server
+from page import SECONDS, OpenPage, Server
 
 from handgrad.web.lesson_cases import CASES
 
@@ -65,10 +66,14 @@ def pressed(page: "Page", name: str) -> None:
 def leave(page: "Page") -> None:
     """Go elsewhere, which ends the training."""
     page.locator(".views button").first.click()
-    page.wait_for_function("""async () => {
+    states = """async () => {
         const { trainings } = await (await fetch("/api/trainings")).json();
-        return trainings.every(({ state }) => state === "ended");
-    }""")
+        return trainings.map(({ state }) => state);
+    }"""
+    deadline = time.monotonic() + SECONDS
+    while set(page.evaluate(states)) - {"ended"}:  # Playwright's own way of waiting takes any promise for a yes
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def wide(page: "Page") -> int:
@@ -267,6 +272,36 @@ def test_axe_finds_nothing_serious(open_page: OpenPage, name: str, scheme: str) 
     found = axe.Axe().run(page, context=".view.lessons").response["violations"]
     serious = [one for one in found if one["impact"] in ("serious", "critical")]
     assert not serious, json.dumps(serious)[:2000]
+
+
+def test_a_training_that_cannot_be_followed_is_given_up(browser: "Browser", server: Server) -> None:
+    page = browser.new_page()  # which may complain of what is refused
+    page.route("**/events", lambda route: route.fulfill(status=429, json={"error": "Too many listeners."}))
+    page.goto(server.address + place("points"))
+    page.wait_for_selector(".lesson-heading")
+    pressed(page, "Start")
+    assert "start again" in state(page, "failed")
+    assert "cannot be followed" in (page.locator(".complaint").text_content() or "")
+    page.unroute("**/events")
+    pressed(page, "Start")
+    state(page, "paused")
+    leave(page)
+    page.context.close()
+
+
+def test_a_lesson_that_was_left_while_it_began_again_trains_nothing(open_page: OpenPage) -> None:
+    page = visit(open_page, "points")
+    pressed(page, "Start")
+    state(page, "paused")
+    begun: list[str] = []
+    page.on("request", lambda asked: begun.append(asked.url) if asked.method == "POST" else None)
+    page.evaluate("""() => {
+        const buttons = [...document.querySelectorAll("button")];
+        buttons.find((button) => button.textContent === "Start again").click();
+        document.querySelector(".views button").click(); // before the server has answered that the first one stops
+    }""")
+    leave(page)
+    assert not [url for url in begun if url.endswith("/trainings")]
 
 
 def test_a_training_that_a_dead_page_left_behind_makes_room(browser: "Browser", server: Server) -> None:

@@ -127,3 +127,15 @@ def test_the_best_reader_of_pictures_is_shown_first(open_page: OpenPage, server:
     page.goto(server.address)
     settled(page, "test-0")
     assert chosen(page) == f"runs/{LEARNED}"
+
+
+def test_the_skip_link_keeps_what_is_shown(open_page: OpenPage) -> None:
+    page = open_page(learned("&example=test-18&lang=zh"))
+    holds(page, "label=3")
+    address = page.url
+    page.locator(".skip").focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    quiet(page)
+    assert page.url == address
+    assert page.locator(".skip").text_content() == "跳到正文"

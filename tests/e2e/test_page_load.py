@@ -15,6 +15,7 @@ FETCHED = """() => performance.getEntriesByType("navigation").concat(performance
 READY = '() => performance.getEntriesByName("ready")[0].startTime'
 
 
+@pytest.mark.quiet
 def test_it_can_be_used_within_a_second_and_fetches_less_than_500_kilobytes(open_page: OpenPage) -> None:
     """With an empty cache each time; the drawing pad works as soon as the page says that it is ready."""
     milliseconds, kilobytes = [], []

@@ -15,7 +15,7 @@ pytest.importorskip("playwright")
 from page import SECONDS, SEVEN, OpenPage, Server, draw, quiet, verdict
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 
 TRAIN = "#view=train&lang=en"
@@ -57,6 +57,11 @@ def wait_for(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def focused(page: "Page") -> str | None:
+    name: str | None = page.evaluate("document.activeElement.getAttribute('aria-label')")
+    return name
 
 
 def recipe_of(server: Server, name: str) -> dict[str, Any]:
@@ -111,12 +116,14 @@ def test_layers_are_added_removed_moved_and_resized(open_page: OpenPage, server:
     editor.get_by_label("Kind of layer to add").select_option("hidden")
     editor.get_by_role("button", name="Add", exact=True).click()
     editor.get_by_role("button", name="Move layer 2 (Hidden layer) up").click()
+    assert focused(page) == "Move layer 1 (Hidden layer) down"  # the first is as far up as it can be
     editor.get_by_text("25,990 parameters").wait_for()
     assert editor.locator(".layers .shape").all_text_contents() == ["32", "20", "10"]
     editor.get_by_label("Kind of layer to add").select_option("Conv2d")
     editor.get_by_role("button", name="Add", exact=True).click()
     editor.get_by_label("kernel of layer 1 (Conv2d)").fill("5")
     editor.get_by_role("button", name="Remove layer 2 (Hidden layer)").click()
+    assert focused(page) == "Remove layer 2 (Hidden layer)"
     editor.get_by_text("92,598 parameters").wait_for()
     assert editor.locator(".layers .shape").all_text_contents() == ["8×24×24", "20", "10"]
     editor.get_by_role("button", name="Start paused").click()
@@ -142,6 +149,7 @@ def test_steps_settings_and_going_on(open_page: OpenPage, server: Server) -> Non
     slider.press("ArrowRight")
     page.get_by_label("Dropout").and_(page.locator("input[type=range]")).press("ArrowRight")
     wait_for(lambda: recipe_of(server, name)["model"]["dropout"] == 0.05)
+    page.get_by_label("Pace").and_(page.locator("input[type=range]")).press("ArrowLeft")
     press(page, "One step")
     page.get_by_text("step 3, epoch 1 of 1").wait_for()
     kept = recipe_of(server, name)
@@ -150,6 +158,7 @@ def test_steps_settings_and_going_on(open_page: OpenPage, server: Server) -> Non
     reloaded = open_page(page.evaluate("location.hash"))  # by a link, as another person sees it
     reloaded.wait_for_selector(".pill.paused")
     assert "step 3," in progress(reloaded)
+    reloaded.get_by_text("100 steps/s").wait_for()  # the pace is told too
     press(reloaded, "Stop")
     until_over(page)  # told by the other page's
     assert f"handgrad train --resume {server.runs.resolve() / name}" in (
@@ -174,6 +183,31 @@ def test_in_chinese_nothing_stays_english(open_page: OpenPage) -> None:
     assert page.locator(".pill").text_content() == "已暂停"
     page.locator(".controls").get_by_role("button", name="停止", exact=True).click()
     until_over(page)
+
+
+def test_a_training_that_cannot_be_followed_is_complained_of(browser: "Browser", server: Server) -> None:
+    page = browser.new_page()  # which may complain of what is refused
+    page.route("**/events", lambda route: route.fulfill(status=429, json={"error": "Too many listeners."}))
+    page.goto(server.address + TRAIN)
+    page.wait_for_selector("html[data-ready]")
+    try:
+        page.wait_for_function("document.querySelector('.editor select').value")
+        page.locator(".editor").get_by_label("Begin with").select_option("points")
+        page.locator(".editor").get_by_text("More settings").click()
+        page.locator(".editor").get_by_text("6 parameters").wait_for()
+        page.locator(".editor").get_by_role("button", name="Start paused").click()
+        assert "cannot be followed" in (page.get_by_role("alert").and_(page.locator(".complaint")).text_content() or "")
+    finally:
+        page.evaluate("""async () => {
+            const { trainings } = await (await fetch("/api/trainings")).json();
+            for (const { name, state } of trainings) {
+                if (state === "ended" || state === "failed") continue;
+                const body = JSON.stringify({ command: "stop" });
+                const headers = { "Content-Type": "application/json" };
+                await fetch(`/api/trainings/${name}/commands`, { method: "POST", headers, body });
+            }
+        }""")
+        page.context.close()
 
 
 @pytest.mark.parametrize(("width", "colours"), [(390, "light"), (390, "dark"), (1400, "light"), (1400, "dark")])

@@ -234,6 +234,7 @@ def test_every_kind_of_finding_has_a_network_that_shows_it() -> None:
         assert any(re.fullmatch(pattern, case[0]) for case in BROKEN), pattern
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", recipe_names())
 def test_recipes_are_healthy(recipe: str) -> None:
     chosen = Recipe.load(recipe)

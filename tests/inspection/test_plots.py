@@ -8,8 +8,9 @@ from matplotlib.figure import Figure
 
 from handgrad.data import Dataset, load
 from handgrad.inspection import plots
-from handgrad.inspection.pictures import confusion_counts, draw
+from handgrad.inspection.pictures import draw
 from handgrad.training import Epoch, Experiment, History, Recipe, Scores, predict
+from handgrad.training.evaluation import confusion_counts
 
 
 def labels_of(figure: Figure) -> list[str]:

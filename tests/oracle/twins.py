@@ -130,7 +130,7 @@ def loss_of(loss: Loss, outputs: Any, targets: Any, sample_weight: Any) -> Any:
         return halves * twin(loss, outputs, targets, reduction)
     each = twin(loss, outputs, targets, "none").reshape(len(outputs), -1)  # (N,) or (N, C) → (N, 1 or C)
     if reduction == "mean":
-        return (sample_weight * each.mean(dim=1)).sum() / sample_weight.sum()
+        return (sample_weight * each.mean(dim=1)).mean()
     return halves * (sample_weight * each.sum(dim=1)).sum()
 
 

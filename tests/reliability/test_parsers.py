@@ -10,6 +10,7 @@ from parsers import PARSERS, Parser
 COUNT = 300
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parser", PARSERS, ids=str)
 def test_damage_is_refused_in_a_sentence_or_understood(parser: Parser) -> None:
     outcome = in_a_process(parser.name, COUNT, seed=1)

@@ -81,6 +81,12 @@ def test_runs_of_one_second_get_different_names(tmp_path: Path) -> None:
     assert len(set(paths)) == 3
 
 
+def test_a_folder_of_runs_that_leads_nowhere_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "runs").symlink_to("nowhere")
+    with pytest.raises(RunError, match=r"runs cannot be made \(File exists\)"):
+        RunDirectory.create_next(tmp_path / "runs", "mlp")
+
+
 def test_a_file_that_cannot_be_written_is_a_sentence(run: RunDirectory) -> None:
     with pytest.raises(RunError, match="cannot be written"):
         run.write("missing/file", b"")
@@ -132,6 +138,18 @@ def test_weights_that_are_not_numbers_are_refused(run: RunDirectory) -> None:
     run.write("model.safetensors", safetensors.numpy.save(weights))
     with pytest.raises(RunError, match=r"0\.bias holds NaN or infinity"):
         SavedRun.open(run.path)
+
+
+def test_values_nested_too_deeply_are_a_sentence(run: RunDirectory) -> None:
+    run.write("history.json", b"[" * 100_000)
+    with pytest.raises(RunError, match=r"history\.json cannot be read as JSON"):
+        SavedRun.open(run.path).history()
+
+
+def test_weights_of_a_checkpoint_are_not_said_to_be_in_another_file(run: RunDirectory) -> None:
+    weights = load_file(run.path / "model.safetensors") | {"0.bias": np.zeros(7, np.float32)}
+    with pytest.raises(RunError, match=r"0\.bias has the shape \(7,\), expected \(6,\)"):
+        SavedRun.open(run.path, weights=weights)
 
 
 def test_a_damaged_history_is_refused(run: RunDirectory) -> None:

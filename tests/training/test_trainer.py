@@ -253,3 +253,47 @@ def test_the_memory_of_a_run_is_given_back_at_once() -> None:
         assert [x() for x in held] == [None, None, None]
     finally:
         gc.enable()
+
+
+def weighed(dtype: type = np.float32, count: int = 21) -> Dataset:
+    clouds, weights = points(count), np.random.default_rng(5).uniform(0, 2, count)
+    return Dataset(clouds.inputs.astype(dtype), clouds.labels, "weighed", 2, weights)
+
+
+@pytest.mark.parametrize("size", [None, 8])
+def test_weights_of_examples_reach_the_loss(size: int | None) -> None:
+    """Compiled steps against the formula, done by the reference operations; the last batch is a short one."""
+    data = weighed()
+    assert data.weights is not None
+    training = trainer(train=loader(data, size))
+    expected = hg.Linear(2, 2).initialize(np.random.default_rng(1))
+    ops, optimizer = hg.ops.for_device("cpu"), hg.SGD(0.1)
+    state = optimizer.start(expected.parameters.vector, ops=ops)
+    for begin in range(0, 21, size or 21):
+        rows = slice(begin, begin + (size or 21))
+        outputs, cache = expected.forward(data.inputs[rows], ops=ops)
+        loss = hg.SoftmaxCrossEntropy()
+        _, loss_cache = loss.forward(outputs, data.labels[rows], ops=ops, sample_weight=data.weights[rows])
+        gradients = expected.parameters.gradients()
+        expected.backward(loss.backward(loss_cache, ops=ops), cache, ops=ops, grads=gradients.tree)
+        optimizer.step(expected.parameters.vector, gradients.vector, state, ops=ops)
+    list(training.run(1))
+    np.testing.assert_allclose(training.model.parameters.vector, expected.parameters.vector, rtol=2e-6)
+
+
+def test_weights_of_examples_reach_the_loss_also_in_double_precision() -> None:
+    single = trainer(train=loader(weighed(), 8))
+    model = hg.Linear(2, 2).initialize(np.random.default_rng(1), dtype="float64")
+    double = Trainer(model, hg.SoftmaxCrossEntropy(), hg.SGD(0.1), train=loader(weighed(np.float64), 8))
+    list(single.run(2))
+    list(double.run(2))
+    np.testing.assert_allclose(single.model.parameters.vector, double.model.parameters.vector, rtol=2e-6)
+
+
+def test_weights_of_distorted_images_need_inputs_that_are_fetched_by_number() -> None:
+    images = np.zeros((8, 5, 4), np.uint8)[::2]  # not contiguous
+    data = Dataset(images, np.array([0, 1, 0, 1]), "images", 2, np.array([1.0, 2.0, 1.0, 1.0]))
+    rng = np.random.default_rng(0)
+    distorted = hg.Loader(data, 2, preprocessing=PREPROCESSING, rng=rng, augment=hg.Augmentation(translation=1.0))
+    with pytest.raises(ArgumentError, match="contiguous uint8 images"):
+        trainer(hg.Linear(20, 2), train=distorted)

@@ -26,6 +26,7 @@ from handgrad.training.run import SavedRun
 from handgrad.web.cache import OnceCache
 from handgrad.web.catalog import MOST_MODELS, Catalog
 from handgrad.web.errors import NotFoundError
+from handgrad.web.runs import RunFiles
 
 
 def test_recipes_come_first_and_then_runs_the_newest_first(tmp_path: Path) -> None:
@@ -153,6 +154,15 @@ def test_whoever_holds_the_lock_is_training(tmp_path: Path) -> None:
     assert not catalog.entry("runs", "run").training
     with run.locked():  # asking did not keep the lock
         pass
+
+
+def test_who_looks_at_the_same_time_does_not_take_the_other_for_a_trainer(tmp_path: Path) -> None:
+    run = make_unfinished_run(tmp_path, "run")
+    with run.locked():  # which leaves the file
+        pass
+    files = RunFiles.find(run.path)
+    with ThreadPoolExecutor(8) as pool:
+        assert not any(pool.map(lambda _: files.is_being_trained(), range(2000)))
 
 
 def test_looking_at_a_run_writes_nothing_into_it(tmp_path: Path) -> None:

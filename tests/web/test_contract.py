@@ -50,6 +50,19 @@ def test_every_operation_has_a_handler_that_takes_what_it_is_given(operation: Op
     assert handler.__doc__
 
 
+def test_what_opens_data_or_computes_leaves_room_for_the_drawing() -> None:
+    heavy = {operation.id for operation in operations() if operation.heavy}
+    assert heavy == {
+        "models.weights",
+        "digits.examples",
+        "inside.trace",
+        "inside.cell",
+        "inside.check",
+        "training.start",
+        "lessons.measure",
+    }
+
+
 def test_what_is_not_there_is_not_found() -> None:
     for name in ("nowhere.look", "digits.nothing", "digits"):
         with pytest.raises(NotFoundError, match="not offered"):
@@ -152,10 +165,10 @@ def test_whole_numbers_are_kept_as_far_as_a_double_holds_them() -> None:
     ],
 )
 def test_a_body_with_a_thousand_errors_is_refused_within_a_second(body: Any, said: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(ContractError) as refused:
         OPERATIONS["models.predict"].body(JSON, json.dumps(body, separators=(",", ":")).encode())
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
     assert said in str(refused.value)
     assert len(str(refused.value)) < 300
 

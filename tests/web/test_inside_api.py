@@ -61,6 +61,18 @@ def test_a_trace_holds_the_librarys_own_numbers(server: Served, mlp: Experiment)
     assert about["step"] == 1
 
 
+def test_the_same_numbers_give_the_same_answer_wherever_they_are_asked_for(server: Served) -> None:
+    """Grey levels are bytes, as in the data: what is more than white is white."""
+    raw = [300, -20, 7.4] * 261 + [0]
+    answers = [
+        arrays_of(server.post_json("/api/models/recipes/mlp/predict", {"inputs": [values]}))[0]["outputs"][0]
+        for values in (raw, [255, 0, 7] * 261 + [0])
+    ]
+    answers.append(arrays_of(ask(server, "trace", input=raw, arrays=["probabilities"]))[0]["probabilities"])
+    np.testing.assert_array_equal(answers[0], answers[1])
+    np.testing.assert_allclose(answers[0], answers[2], rtol=1e-6)
+
+
 def test_without_a_label_there_is_no_loss_and_no_gradient(server: Served) -> None:
     _, about = arrays_of(ask(server, "trace", label=None, arrays=["activation.3"]))
     assert about["loss"] is None
@@ -165,7 +177,7 @@ def test_numbers_as_inputs_work_too(server: Served) -> None:
 @pytest.mark.parametrize(
     ("operation", "changes", "sentence"),
     [
-        ("trace", {"input": [0] * 783}, r"input is (783,), expected 784 numbers"),
+        ("trace", {"input": [0] * 783}, "Input 0 has 783 numbers, expected 784, as recipes/mlp takes"),
         ("trace", {"label": 10}, "label is 10, expected a class from 0 to 9"),
         ("trace", {"arrays": ["activation.7"]}, "array is 'activation.7'"),
         (
@@ -188,11 +200,15 @@ def test_what_does_not_fit_is_refused_in_a_sentence(
 
 
 def test_more_arrays_than_can_be_sent_at_once_are_refused(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("handgrad.web.handlers.inside._MOST_SENT", 4 * 784 * 128)
+    monkeypatch.setattr("handgrad.web.arrays._MOST_SENT", 4 * 784 * 128)
     assert ask(server, "trace", arrays=["parameter.0.weight"] * 2).status == 200
     refused = ask(server, "trace", arrays=["parameter.0.weight", "parameter.0.bias"])
     assert refused.status == 413
     assert "arrays would be 401,920 bytes, expected at most 401,408" in refused.error
+    weights = server.ask("/api/models/recipes/mlp/weights")
+    assert weights.status == 413
+    assert "ask for fewer at once" in weights.error
+    assert server.ask("/api/models/recipes/mlp/weights?arrays=2.weight").status == 200
 
 
 def test_examples_are_kept_up_to_so_many_bytes(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -200,8 +200,8 @@ def test_images_are_rows_of_grey_levels(page: Served) -> None:
 @pytest.mark.parametrize(
     ("inputs", "status", "said"),
     [
-        ([[0, 1], [0, 1, 2]], 400, "inputs[1] has 3 numbers, expected 2, as one input of recipes/xor has"),
-        ([[0]], 400, "inputs[0]"),
+        ([[0, 1], [0, 1, 2]], 400, "Input 1 has 3 numbers, expected 2, as recipes/xor takes"),
+        ([[0]], 400, "Input 0"),
         ([[0, 1]] * 4097, 422, "at most 4096 items"),
         ([], 422, "inputs"),
         ([[]], 422, "inputs[0]"),

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,44 @@ def test_a_process_that_does_not_read_holds_up_nobody(trainings: Trainings) -> N
     training.stop()
     trainings.close()
     assert "SIGKILL" in training.message
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has signals without a name")
+def test_a_process_that_a_nameless_signal_ended_is_told_like_any_other(trainings: Trainings) -> None:
+    training = start(trainings)
+    wait_until_paused(training)
+    os.kill(training._process.pid, signal.SIGRTMIN + 6)
+    training.end(30)
+    assert training.state == "failed"
+    assert f"was ended by signal {signal.SIGRTMIN + 6}" in training.message
+    assert training.log._closed
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_whatever_goes_wrong_with_a_training_it_is_over(trainings: Trainings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Training, "_take", refuse_the_first := _Refuse(Training._take))
+    training = start(trainings)
+    training.end(30)
+    assert refuse_the_first.is_done
+    assert training.state == "failed"
+    assert training.log._closed
+    assert training._process.poll() is not None
+
+
+class _Refuse:
+    """A method that fails once, as only a bug would."""
+
+    def __init__(self, method: Callable[..., None]) -> None:
+        self._method, self.is_done = method, False
+
+    def __get__(self, training: Training, owner: type) -> Callable[..., None]:
+        return lambda event: self(training, event)
+
+    def __call__(self, training: Training, event: dict[str, Any]) -> None:
+        if not self.is_done:
+            self.is_done = True
+            raise KeyError("event")
+        self._method(training, event)
 
 
 def test_nobody_waits_for_a_training_that_is_being_started(

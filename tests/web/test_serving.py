@@ -13,6 +13,7 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,13 @@ from typer.testing import CliRunner
 
 from handgrad.cli import app
 from handgrad.errors import ArgumentError
-from handgrad.web.serving import listen
+from handgrad.training import Recipe
+from handgrad.web.application import create_application, find_handler
+from handgrad.web.catalog import Catalog
+from handgrad.web.context import Context
+from handgrad.web.contract import operations
+from handgrad.web.serving import _warm_up, listen
+from handgrad.web.training import Training
 
 
 class Command:
@@ -135,6 +142,27 @@ def test_serving_to_others_is_said_and_its_name_is_answered(tmp_path: Path, monk
     assert "Everyone" not in CliRunner().invoke(app, ["serve", "--port", "0", "--no-browser"]).stdout
 
 
+def test_threads_are_also_those_of_each_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {}
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("handgrad.web.serving.serve", lambda *_, **options: given.update(options))
+    assert CliRunner().invoke(app, ["serve", "--port", "0", "--no-browser", "--threads", "1"]).exit_code == 0
+    context = create_application(tmp_path, threads=given["threads"]).state.context
+    try:
+        training = context.trainings.start(Recipe.load("points"), "points", {"train.epochs": 1}, paused=False)
+        assert [event["result"]["threads"] for event in followed(training) if event["event"] == "ended"] == [1]
+    finally:
+        context.close()
+
+
+def followed(training: Training) -> list[dict[str, Any]]:
+    deadline = time.monotonic() + 60
+    while not training.is_over:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return training.log.after(0)
+
+
 def test_importing_the_command_line_does_not_import_the_server() -> None:
     code = (
         "import sys, handgrad.cli; print([name for name in sys.modules if name in ('starlette', 'uvicorn', 'numpy')])"
@@ -156,3 +184,22 @@ def test_the_server_ends_while_a_request_is_on_its_way(tmp_path: Path) -> None:
         time.sleep(0.05)
     asking.join(30)
     assert not asking.is_alive()
+
+
+def test_nothing_that_answers_or_trains_waits_for_the_library_of_pictures() -> None:
+    """It takes a third of a second to import, which the first request would wait for, and each training."""
+    modules = sorted({f"handgrad.web.handlers.{operation.id.partition('.')[0]}" for operation in operations()})
+    imports = ", ".join(["sys", "handgrad.web.serving", "handgrad.web.worker", "handgrad.web.measuring", *modules])
+    script = f"import {imports}; print('matplotlib' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "False\n"
+
+
+def test_the_code_of_every_answer_is_there_before_it_is_asked_for(tmp_path: Path) -> None:
+    find_handler.cache_clear()
+    context = Context(tmp_path, Catalog(tmp_path))
+    try:
+        _warm_up(context)
+        assert find_handler.cache_info().currsize == len(operations())
+    finally:
+        context.close()

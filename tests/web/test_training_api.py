@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from handgrad.training import Recipe
 from handgrad.training.run import SavedRun
 from handgrad.web.errors import BusyError
 from handgrad.web.recipes import _refusing
-from handgrad.web.training import Training, Trainings
+from handgrad.web.training import ABANDONED, Training, Trainings
 
 pytest.importorskip("starlette")
 
@@ -139,6 +140,7 @@ def test_a_changed_recipe_shows_its_shapes(server: Served) -> None:
         ({"model.features": [{"name": "Conv2d", "out_channels": 4, "kernel_size": 99}]}, "Conv2d"),
         ({"model.hidden": [100_000_000]}, "at most 20,000,000"),
         ({"model.hidden": [1] * 1000}, "too many layers"),
+        ({"model.features": [{"name": "Residual", "branch": [{"name": "ReLU"}] * 100}]}, "too many layers"),
         ({"model.hidden": [0]}, "out_features"),
         ({"train.clip_norm": 10**400}, "no number that can be kept"),
         ({"model.hidden": [10**4000, 10**4000]}, "no number that can be kept"),
@@ -149,6 +151,12 @@ def test_a_changed_recipe_shows_its_shapes(server: Served) -> None:
         ({"data.validation": 10**6}, "data.validation"),
         ({"name": "../elsewhere"}, "name is"),
         ({"nonsense": 3}, "is not a value of a recipe"),
+        ({"data.layout": "rows"}, "layout is 'rows', expected 'flat' or 'image'"),
+        ({"data.normalize": "foo"}, "normalize is 'foo', expected 'none', 'unit' or 'standard'"),
+        ({"data.append_ones": True}, "append_ones"),
+        ({"loss.name": "mean_squared_error"}, "data.one_hot = true"),
+        ({"model.output_activation": "Softmax"}, "twice"),
+        ({"queries": [[1.0, 2.0]]}, "an input of mnist has the shape (28, 28)"),
     ],
 )
 def test_what_would_not_work_is_refused(server: Served, runs: Path, changes: Any, sentence: str) -> None:
@@ -158,6 +166,18 @@ def test_what_would_not_work_is_refused(server: Served, runs: Path, changes: Any
         assert answer.status == 400, answer.body
         assert sentence in answer.error
     assert set(runs.iterdir()) == before
+
+
+def test_data_without_classes_or_images_have_recipes_that_do_not_fit_them(server: Served) -> None:
+    for changes, sentence in (
+        ({"data.layout": "image"}, "(H, W)"),
+        ({"data.normalize": "unit"}, "'none' or 'standard'"),
+        ({"data.one_hot": True}, "without classes"),
+        ({"loss": {"name": "softmax_cross_entropy"}}, "numbers as targets"),
+    ):
+        answer = server.post_json("/api/recipes/xor", {"changes": changes})
+        assert answer.status == 400, answer.body
+        assert sentence in answer.error
 
 
 def test_whatever_goes_wrong_with_a_recipes_values_is_an_error_of_the_recipe() -> None:
@@ -265,9 +285,8 @@ def model_of(server: Served, name: str) -> dict[str, Any]:
 
 def test_what_fails_before_it_begins_leaves_no_directory(server: Served, runs: Path) -> None:
     before = set(runs.iterdir())
-    # Only the worker looks at that, since it takes the data.
-    name = start(server, "points", {"queries": [[1.0, 2.0, 3.0]]})
-    assert "an input of points has the shape" in until(stream(server, name), "failed")["message"]
+    name = start(server, "points", {"train.patience": 3})  # only the worker looks at that, since it takes a trainer
+    assert 'a "validation" monitor' in until(stream(server, name), "failed")["message"]
     wait_for(lambda: set(runs.iterdir()) == before)
 
 
@@ -318,20 +337,29 @@ def test_a_training_takes_no_longer_than_it_may(tmp_path: Path) -> None:
     trainings.close()
 
 
-def test_a_paused_training_that_nobody_follows_makes_room(tmp_path: Path) -> None:
-    trainings, recipe = Trainings(tmp_path, at_once=1), Recipe.load("points")
+@contextmanager
+def one_paused(folder: Path, abandoned: float = ABANDONED) -> Iterator[tuple[Trainings, Training]]:
+    """Trainings of which there may be one, and that one, which nobody follows."""
+    trainings = Trainings(folder, at_once=1, abandoned=abandoned)
     try:
-        first = trainings.start(recipe, "points", {}, paused=True)
+        first = trainings.start(Recipe.load("points"), "points", {}, paused=True)
         wait_for(lambda: first.state == "paused")
-        with pytest.raises(BusyError, match="stop one of them first"):  # somebody may still come back to it
-            trainings.start(recipe, "points", {}, paused=True)
-        trainings._abandoned = 0.0
-        second = trainings.start(recipe, "points", {}, paused=True)
+        yield trainings, first
+    finally:
+        trainings.close()
+
+
+def test_a_paused_training_keeps_its_place_for_a_while(tmp_path: Path) -> None:
+    with one_paused(tmp_path) as (trainings, _), pytest.raises(BusyError, match="stop one of them first"):
+        trainings.start(Recipe.load("points"), "points", {}, paused=True)
+
+
+def test_a_paused_training_that_nobody_follows_makes_room(tmp_path: Path) -> None:
+    with one_paused(tmp_path, abandoned=0.0) as (trainings, first):
+        second = trainings.start(Recipe.load("points"), "points", {}, paused=True)
         assert first.state == "ended"
         assert (first.run / "model.safetensors").exists()
         assert not second.is_over
-    finally:
-        trainings.close()
 
 
 @pytest.mark.parametrize("limit", ["most", "most_of_one"])

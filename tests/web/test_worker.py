@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -183,7 +184,10 @@ def test_settings_change_while_it_runs_and_are_kept(tiny: Path, tmp_path: Path) 
         training.say("set", learning_rate=0.25, momentum=0.5, dropout=0.25, batch_size=80)
         assert training.until("postponed")["settings"] == {"batch_size": 80}
         settings = training.until("settings")
-        assert settings["settings"] == {"learning_rate": 0.25, "momentum": 0.5, "dropout": 0.25, "batch_size": 40}
+        assert settings["settings"] == {"learning_rate": 0.25, "momentum": 0.5, "dropout": 0.25} | {
+            "batch_size": 40,
+            "steps_per_second": 0,
+        }
         assert [layer["kind"] for layer in settings["layers"]] == ["Linear", "ReLU", "Dropout", "Linear"]
         training.say("step")
         assert training.until("step")["learning_rate"] == 0.25
@@ -222,6 +226,25 @@ def test_steps_one_by_one_in_a_second(tmp_path: Path) -> None:
         training.until("ended")
 
 
+def test_the_pace_is_told_to_whoever_comes_later_also_while_it_waits(tmp_path: Path) -> None:
+    with worker(tmp_path / "run", "points", {"train.epochs": 1000}, paused=True) as training:
+        assert training.until("started")["settings"]["steps_per_second"] == 0
+        training.until_paused()
+        training.say("set", steps_per_second=20)
+        assert training.until("pace")["steps_per_second"] == 20
+        training.say("set", learning_rate=0.05)
+        assert training.until("settings")["settings"]["steps_per_second"] == 20
+        training.say("step")
+        assert training.until("step")["number"] == 1  # none was taken in between
+        training.until_paused()
+        training.say("set", steps_per_second=0.01)
+        training.say("resume")
+        training.until("step")
+        training.say("set", steps_per_second=0)  # nobody waits for the end of a slow step
+        training.until("ended")
+        assert [event["steps_per_second"] for event in training.all("pace")] == [20, 0.01, 0]
+
+
 def test_what_is_asked_for_five_times_is_done_five_times(tiny: Path, tmp_path: Path) -> None:
     changes = {**SMALL, "data.dataset": str(tiny), "train.epochs": 100}
     with worker(tmp_path / "run", changes=changes, paused=True) as training:
@@ -253,9 +276,20 @@ def test_another_setting_does_not_hide_the_one_before() -> None:
     steering = Steering(paused=True, seconds=1)
     steering.obey("set", {"learning_rate": 0.1})
     steering.obey("set", {"steps_per_second": 5})
-    steering.wait()
+    steering.wait(pace=5)
     assert not steering.timed_out
     assert steering.take_settings(between_epochs=True) == {"learning_rate": 0.1}
+
+
+def test_a_pace_slower_than_anybody_waits_ends_with_the_time_that_a_training_has() -> None:
+    steering, step = Steering(paused=False, seconds=0.2), Step(1, 1, 1, 1, 0.5, 0.1, 1.0)
+    steering.obey("set", {"steps_per_second": 1e-10})  # seconds that no clock of the system counts
+    steering.slow_down()
+    started = time.monotonic()
+    steering.slow_down()
+    assert 0.05 < time.monotonic() - started < 5
+    assert not steering.is_pause(step)
+    assert steering.timed_out
 
 
 def test_time_is_limited(tmp_path: Path) -> None:

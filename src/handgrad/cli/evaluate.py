@@ -64,12 +64,10 @@ def _check_fit(saved: "SavedRun", dataset: "Dataset") -> None:
 
 def _score(saved: "SavedRun", dataset: "Dataset") -> tuple[Any, "np.ndarray[Any, Any]"]:
     """Loss and accuracy, and the outputs behind them."""
-    from handgrad.data.loader import Loader
-    from handgrad.training.assembly import EVALUATION_BATCH
+    from handgrad.training.assembly import scoring_loader
     from handgrad.training.evaluation import evaluate, predict
 
-    one_hot = saved.recipe.data.one_hot
-    loader = Loader(dataset, EVALUATION_BATCH, preprocessing=saved.preprocessing, one_hot=one_hot)
+    loader = scoring_loader(dataset, saved.preprocessing, one_hot=saved.recipe.data.one_hot)
     return evaluate(saved.model, saved.loss, loader), predict(saved.model, loader)
 
 
@@ -80,7 +78,7 @@ def _print_classes(
     import numpy as np
     from rich.table import Table
 
-    from handgrad.inspection.pictures import confusion_counts
+    from handgrad.training.evaluation import confusion_counts
 
     counts = confusion_counts(labels, predicted, classes)  # (C, C)
     table = Table("class", "examples", "recall", "precision", "most often taken for", box=None, header_style="bold")

@@ -43,7 +43,7 @@ def command(
             if browser:  # some browsers keep whoever opens them waiting
                 threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
-        serve(bound, folder, runs or (), names=[name], when_ready=when_ready)
+        serve(bound, folder, runs or (), names=[name], threads=threads, when_ready=when_ready)
 
 
 def _say(address: str, *, is_open: bool) -> None:

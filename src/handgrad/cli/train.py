@@ -73,9 +73,7 @@ def command(
         chosen = Recipe.load(recipe or "fast")
         if optimizer is not None:
             chosen = chosen.with_optimizer(optimizer)
-        chosen = chosen.override(changes)
-        if "model.hidden" in changes:
-            chosen = chosen.override({"select.widths": ()})  # the width is chosen: by the caller
+        chosen = chosen.tailored(changes)
         result = begin(chosen, out, device=device or "cpu", threads=threads, saving=saving, observer=display)
     if as_json:
         typer.echo(json.dumps(result))

@@ -26,14 +26,16 @@ class Dataset:
     """Inputs and labels of equal length, checked once and then trusted.
 
     Args:
-        inputs: uint8 images (N, H, W) or (N, H, W, C) in [0, 255], or floating-point rows (N, D).
+        inputs: images (N, H, W) or (N, H, W, C), uint8 in [0, 255] or floating-point, or floating-point rows (N, D).
         labels: integers (N,) in [0, classes), or floating-point targets (N, D).
         name: what messages and plots call it.
         classes: the number of classes, or None for floating-point targets.
+        weights: how much each example counts in training, (N,), numbers >= 0 with a sum > 0; None for all alike.
+            Weights of mean 1 leave the loss on its scale.
 
     Raises:
         DataError: inputs or labels have another dtype or shape, their counts differ, `classes` does not go
-            with the labels, or a label lies outside [0, classes).
+            with the labels, a label lies outside [0, classes), or weights are not such numbers.
 
     Example:
         >>> dataset = Dataset(np.eye(3, dtype=np.float32), np.array([0, 1, 1]), name="three", classes=2)
@@ -47,15 +49,16 @@ class Dataset:
     labels: NDArray[Any]
     name: str
     classes: int | None
+    weights: NDArray[Any] | None = None
 
     def __post_init__(self) -> None:
         inputs, labels = self.inputs, self.labels
-        images = inputs.dtype == np.uint8 and inputs.ndim in (3, 4)
-        rows = np.issubdtype(inputs.dtype, np.floating) and inputs.ndim == 2
-        if not (images or rows):
+        floating = np.issubdtype(inputs.dtype, np.floating)
+        images = (inputs.dtype == np.uint8 or floating) and inputs.ndim in (3, 4)
+        if not (images or (floating and inputs.ndim == 2)):
             raise DataError(
-                f"{self.name}: inputs are {inputs.dtype} of shape {inputs.shape}, expected uint8 images (N, H, W) "
-                f"or (N, H, W, C), or floating-point rows (N, D); convert or reshape them."
+                f"{self.name}: inputs are {inputs.dtype} of shape {inputs.shape}, expected images (N, H, W) or "
+                f"(N, H, W, C), uint8 or floating-point, or floating-point rows (N, D); convert or reshape them."
             )
         if len(inputs) != len(labels):
             raise DataError(
@@ -63,6 +66,18 @@ class Dataset:
                 f"the other; check that both belong to the same set."
             )
         self._check_labels()
+        self._check_weights()
+
+    def _check_weights(self) -> None:
+        weights = self.weights
+        if weights is None:
+            return
+        numbers = np.issubdtype(weights.dtype, np.floating) and weights.shape == (len(self),)
+        if not numbers or not (np.isfinite(weights) & (weights >= 0)).all() or (len(weights) and not weights.any()):
+            raise DataError(
+                f"{self.name}: weights are {weights.dtype} of shape {weights.shape}, expected {len(self)} finite "
+                f"floating-point numbers >= 0, not all of them 0; weight every example, or leave weights out."
+            )
 
     def _check_labels(self) -> None:
         kind, dimensions = (np.floating, 2) if self.classes is None else (np.integer, 1)
@@ -93,7 +108,8 @@ class Dataset:
     def __getitem__(self, index: int | np.integer[Any] | slice | NDArray[Any]) -> "tuple[NDArray[Any], Any] | Dataset":
         if isinstance(index, int | np.integer):
             return self.inputs[index], self.labels[index]
-        return Dataset(self.inputs[index], self.labels[index], self.name, self.classes)
+        weights = None if self.weights is None else self.weights[index]
+        return Dataset(self.inputs[index], self.labels[index], self.name, self.classes, weights)
 
     def class_counts(self) -> NDArray[np.int64]:
         """Count the samples of each class.
@@ -283,6 +299,8 @@ def _missing_files(directory: Path, found: dict[str, dict[str, Path]]) -> DataEr
 
 def _read_pair(images_path: Path, labels_path: Path) -> tuple[NDArray[Any], NDArray[np.int64]]:
     images, labels = read_idx(images_path), read_idx(labels_path)
+    if images.dtype != np.uint8:  # the recipes and the page take the pixels of such a directory to be bytes
+        raise DataError(f"{images_path} holds {images.dtype}, expected uint8 pixels; convert them to 0 to 255.")
     if not np.issubdtype(labels.dtype, np.integer) or labels.ndim != 1:
         raise DataError(
             f"{labels_path} holds {labels.dtype} of shape {labels.shape}, expected integer labels (N,); "

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from handgrad.inspection import plots
 from handgrad.layers import Conv2d, Layer, Linear
-from handgrad.training.evaluation import predict
+from handgrad.training.evaluation import confusion_counts, predict
 from handgrad.training.experiment import Experiment
 from handgrad.training.run import outputs_as_probabilities
 
@@ -48,16 +48,6 @@ def _draw_answers(experiment: Experiment, images: bool) -> Iterator[tuple[str, F
     yield "confusion", plots.confusion(counts, [str(c) for c in range(classes)])
     if images:
         yield "mistakes", plots.mistakes(test.inputs, test.labels, probabilities)
-
-
-def confusion_counts(labels: plots.Images, predicted: plots.Images, classes: int) -> plots.Images:
-    """How often each true class (row) was predicted as each class (column), (C, C).
-
-    >>> confusion_counts(np.array([0, 1, 1]), np.array([0, 1, 0]), 2)
-    array([[1, 0],
-           [1, 1]])
-    """
-    return np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)  # (C²,) → (C, C)
 
 
 def _answers(experiment: Experiment, points: plots.Images) -> plots.Images:

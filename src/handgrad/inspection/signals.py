@@ -8,9 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from handgrad.layers import Layer
+from handgrad.layers import Layer, Sigmoid, Tanh
+from handgrad.layers.parameters import dotted
 from handgrad.layers.sequential import stages
 from handgrad.losses import Loss
+
+#: Of a way of 2 from end to end, 1 % from either.
+_SATURATED = 0.98
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +40,20 @@ class Signal:
         """Which units, or channels, are not above 0 for any example of the batch, (C,)."""
         axes = tuple(axis for axis in range(self.output.ndim) if axis != 1)  # examples, and pixels
         return np.asarray(self.output.max(axis=axes) <= 0)  # (N, C, …) → (C,)
+
+    @property
+    def saturated(self) -> float | None:
+        """The share of a sigmoid's or hyperbolic tangent's outputs within 1 % of their ends; None of another layer."""
+        if not isinstance(self.layer, Sigmoid | Tanh):
+            return None
+        level = 2 * self.output - 1 if isinstance(self.layer, Sigmoid) else self.output
+        return float(np.mean(np.abs(level) > _SATURATED))
+
+    @property
+    def gradient_norm(self) -> float | None:
+        """Length of the gradient of all its parameters; None where there are none."""
+        squares = [float(np.sum(np.square(array, dtype=np.float64))) for array in self.parameter_gradients.values()]
+        return float(np.sqrt(sum(squares))) if squares else None
 
     def __str__(self) -> str:
         return f"layer {self.name} ({type(self.layer).__name__})" if self.name else f"the {type(self.layer).__name__}"
@@ -67,7 +85,7 @@ def signals(model: Layer, loss: Loss, inputs: Any, targets: Any) -> list[Signal]
         gradient = loss.backward(loss_cache, ops=ops)
         gradients, found = parameters.gradients(), []
         for name, layer, output, cache in reversed(passed):
-            upstream, prefix = gradient, f"{name}." if name else ""
+            upstream, prefix = gradient, dotted(name, "")
             gradient = layer.backward(upstream, cache, ops=ops, grads=gradients.tree[name])
             own = {place: ops.to_numpy(view) for place, view in gradients.views.items() if place.startswith(prefix)}
             found.append(Signal(name, layer, ops.to_numpy(output), ops.to_numpy(upstream), own))

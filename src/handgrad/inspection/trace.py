@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from handgrad.errors import ArgumentError
 from handgrad.layers import Layer
-from handgrad.layers.parameters import ParameterVector
+from handgrad.layers.parameters import ParameterVector, dotted
 from handgrad.layers.sequential import stages
 from handgrad.losses import Loss
 from handgrad.ops import Array, Ops
@@ -103,9 +103,7 @@ class Trace:
 
     def owner(self, parameter: str) -> int:
         """The position of the layer that a parameter belongs to."""
-        return next(
-            place for place, (name, _) in enumerate(self.layers) if parameter.startswith(f"{name}.".lstrip("."))
-        )
+        return next(place for place, (name, _) in enumerate(self.layers) if parameter.startswith(dotted(name, "")))
 
 
 def trace(
@@ -149,12 +147,22 @@ def trace(
     parameters, ops = model.parameters, model.parameters.ops
     state = optimizer.start(parameters.vector, ops=ops)
     for _ in range(updates):
-        optimizer.step(parameters.vector, _follow(model, loss, inputs, target)[1], state, ops=ops)
+        optimizer.step(parameters.vector, _gradient(model, loss, inputs, target), state, ops=ops)
     found, gradient = _follow(model, loss, inputs, target)
     before, vector = _slots(parameters, state), ops.asarray(np.array(ops.to_numpy(parameters.vector)))
     optimizer.step(vector, gradient, state, ops=ops)
     after = _named(parameters, vector)
     return replace(found, update=Update(optimizer, state.step, before, _slots(parameters, state), after))
+
+
+def _gradient(model: Layer, loss: Loss, inputs: Any, target: Any) -> Array:
+    """The gradient of the parameters as one vector, by the network as it predicts."""
+    parameters, ops = model.parameters, model.parameters.ops
+    outputs, cache = model.forward(ops.asarray(inputs, parameters.dtype), ops=ops)
+    _, loss_cache = loss.forward(outputs, ops.asarray(target), ops=ops)
+    gradients = parameters.gradients()
+    model.backward(loss.backward(loss_cache, ops=ops), cache, ops=ops, grads=gradients.tree)
+    return gradients.vector
 
 
 def _follow(model: Layer, loss: Loss, inputs: Any, target: Any) -> tuple[Trace, Any]:

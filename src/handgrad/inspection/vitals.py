@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handgrad.data.loader import Batch, Loader
-from handgrad.inspection.signals import Signal, signals
+from handgrad.inspection.signals import signals
 from handgrad.layers import ReLU
 from handgrad.training.experiment import Experiment
 
@@ -72,7 +72,7 @@ class VitalSigns:
         found = []
         for signal in signals(self._model, self._loss, *self._batch):
             dead = float(signal.dead.mean()) if isinstance(signal.layer, ReLU) else None
-            norm = _length(signal)
+            norm = signal.gradient_norm
             if norm is not None or dead is not None:
                 found.append(Vitals(signal.name, type(signal.layer).__name__, norm, ratios.get(signal.name), dead))
         return found
@@ -97,9 +97,3 @@ def _few_examples(train: Loader) -> Batch:
     rows = np.random.default_rng(1).permutation(len(train.dataset))[:_EXAMPLES]
     loader = Loader(train.dataset[rows], None, preprocessing=train.preprocessing, one_hot=train.one_hot)
     return loader[0]
-
-
-def _length(signal: Signal) -> float | None:
-    """Of the gradient of all its parameters; None where there are none."""
-    squares = [float(np.sum(np.square(array, dtype=np.float64))) for array in signal.parameter_gradients.values()]
-    return float(np.sqrt(sum(squares))) if squares else None

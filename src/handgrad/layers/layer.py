@@ -3,14 +3,13 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 
 from handgrad.errors import ArgumentError, NotInitializedError
-from handgrad.layers.parameters import ParameterSpec, ParameterTree, ParameterVector, Slot
+from handgrad.layers.parameters import ParameterSpec, ParameterTree, ParameterVector, Slot, dotted
 from handgrad.ops import Array, Ops, Shape, for_device
 
 #: Where randomness comes from, if any is needed.
@@ -134,14 +133,14 @@ class Layer(ABC):
             seen.add(id(layer))
             for trained, specs in ((True, layer.parameter_specs()), (False, layer.buffer_specs())):
                 for name, spec in specs.items():
-                    found[f"{prefix}.{name}".lstrip(".")] = Slot(layer, spec, trained)
+                    found[dotted(prefix, name)] = Slot(layer, spec, trained)
         return found
 
     def walk(self, prefix: str = "") -> Iterator[tuple[str, "Layer"]]:
         """This layer and every one inside it with its dotted name, outermost first; the outermost is called ''."""
         yield prefix, self
         for name, layer in self.sublayers().items():
-            yield from layer.walk(f"{prefix}.{name}".lstrip("."))
+            yield from layer.walk(dotted(prefix, name))
 
     def __call__(self, x: Any) -> Array:
         """Output for an input, as in prediction: no dropout, running statistics for batch norm."""
@@ -160,18 +159,21 @@ class Layer(ABC):
                 )
             raise AttributeError(f"{kind.__name__!r} object has no attribute {name!r}")
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        """A model of its own: copied settings, and the same values in a vector that is not shared."""
-        twin = type(self).__new__(type(self))
-        memo[id(self)] = twin
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy is made of, by `copy.deepcopy` or by pickle: settings, and every array under its name."""
         views = {"parameters", *self.parameter_specs(), *self.buffer_specs()}
-        for name, value in vars(self).items():
-            if name not in views:
-                setattr(twin, name, deepcopy(value, memo))
+        state = {name: value for name, value in vars(self).items() if name not in views}
         if "parameters" in vars(self):
-            twin.parameters = ParameterVector(twin.slots(), self.parameters.ops, self.parameters.dtype)
-            twin.parameters.load_state_dict(self.parameters.state_dict())
-        return twin
+            state["parameters"] = self.parameters.ops, self.parameters.dtype, self.parameters.state_dict()
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Become a model of one's own: the same values, in a vector that is not shared."""
+        vars(self).update((name, value) for name, value in state.items() if name != "parameters")
+        if "parameters" in state:
+            ops, dtype, values = state["parameters"]
+            self.parameters = ParameterVector(self.slots(), ops, dtype)
+            self.parameters.load_state_dict(values)
 
     def __repr__(self) -> str:
         shown = (f"{k}={v!r}" for k, v in vars(self).items() if _is_setting(k, v))

@@ -46,6 +46,15 @@ class Slot:
     trained: bool
 
 
+def dotted(layer: str, name: str) -> str:
+    """The full name of what a layer calls by a name of its own; with an empty name, how all such names begin.
+
+    >>> dotted("branch.0", "weight"), dotted("", "weight"), dotted("0", ""), dotted("", "")
+    ('branch.0.weight', 'weight', '0.', '')
+    """
+    return f"{layer}.{name}" if layer else name
+
+
 class ParameterTree:
     """Named arrays in the shape of the model: parameters as attributes, sublayers by name.
 

@@ -7,7 +7,7 @@ from typing import Any
 from handgrad.errors import ArgumentError, ShapeError
 from handgrad.layers.layer import Formulas, Layer, Rng
 from handgrad.layers.linear import Linear
-from handgrad.layers.parameters import ParameterTree
+from handgrad.layers.parameters import ParameterTree, dotted
 from handgrad.ops import Array, Ops, Shape
 
 
@@ -102,7 +102,7 @@ def stages(model: Layer, prefix: str = "") -> Iterator[tuple[str, Layer]]:
         yield prefix, model
         return
     for name, layer in model.sublayers().items():
-        yield from stages(layer, f"{prefix}.{name}".lstrip("."))
+        yield from stages(layer, dotted(prefix, name))
 
 
 class Residual(Layer):

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from handgrad.layers.layer import Layer
+from handgrad.layers.parameters import dotted
 from handgrad.layers.sequential import Residual, Sequential
 from handgrad.ops import Shape
 
@@ -41,7 +42,7 @@ def summary_rows(model: Layer, input_shape: Shape, name: str = "") -> list[Summa
     inner: list[SummaryRow] = []
     shape = input_shape
     for key, layer in model.sublayers().items():
-        inner += summary_rows(layer, shape, f"{name}.{key}".lstrip("."))
+        inner += summary_rows(layer, shape, dotted(name, key))
         shape = layer.output_shape(shape)
     if isinstance(model, Sequential):
         return inner

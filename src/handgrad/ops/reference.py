@@ -4,6 +4,7 @@ They run unchanged on every array library that follows the standard (NumPy, PyTo
 the oracle for every faster implementation. What each one computes is said in `interface.py`.
 """
 
+import importlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,10 @@ _GELU_SCALE = math.sqrt(2.0 / math.pi)
 _GELU_CUBIC = 0.044715  # Hendrycks and Gimpel (2016), section 2
 
 
+def _with_namespace(kind: "type[ReferenceOps]", namespace: str, *settings: Any) -> "ReferenceOps":
+    return kind(importlib.import_module(namespace), *settings)
+
+
 @dataclass(frozen=True)
 class ReferenceOps:
     """Every operation over one array namespace.
@@ -43,6 +48,10 @@ class ReferenceOps:
     xp: Any
     device: str = "cpu"
     placement: str | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How a copy is made, also one in another process: a module cannot be sent there, its name can."""
+        return _with_namespace, (type(self), self.xp.__name__, self.device, self.placement)
 
     def compile(self, function: Callable[..., Any], state: Sequence[Array] = ()) -> Callable[..., Any]:
         return partial(_quietly, function, self)

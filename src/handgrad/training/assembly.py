@@ -2,23 +2,34 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from handgrad import optimizers, schedules
 from handgrad.data.datasets import Dataset
 from handgrad.data.loader import Loader
-from handgrad.data.preprocessing import Preprocessing
+from handgrad.data.preprocessing import Layout, Normalize, Preprocessing
 from handgrad.errors import RecipeError
 from handgrad.layers import Layer
 from handgrad.losses import Loss
 from handgrad.training.construct import construct
-from handgrad.training.recipe import Recipe
+from handgrad.training.recipe import DataSection, Recipe
 from handgrad.training.trainer import Trainer
 
 #: Examples scored at once: few enough for a convolution's scratch space to stay below 200 MB.
-EVALUATION_BATCH = 250
+_EVALUATION_BATCH = 250
+
+
+def scoring_loader(dataset: Dataset, preprocessing: Preprocessing, *, one_hot: bool = False) -> Loader:
+    """Batches in order, for a network that is scored and does not learn.
+
+    Args:
+        dataset: the examples.
+        preprocessing: from raw inputs to what the model sees.
+        one_hot: targets as one-hot rows, as the recipe's `data.one_hot` says.
+    """
+    return Loader(dataset, _EVALUATION_BATCH, preprocessing=preprocessing, one_hot=one_hot)
 
 
 @dataclass(frozen=True)
@@ -45,8 +56,21 @@ class Loaders:
 
     def score(self, dataset: Dataset) -> Loader:
         """Batches in order."""
-        one_hot = self.recipe.data.one_hot
-        return Loader(dataset, EVALUATION_BATCH, preprocessing=self.preprocessing, one_hot=one_hot)
+        return scoring_loader(dataset, self.preprocessing, one_hot=self.recipe.data.one_hot)
+
+
+def build_preprocessing(section: DataSection, train: Dataset) -> Preprocessing:
+    """The map from raw inputs to what the model sees that a recipe's `data` describes.
+
+    Args:
+        section: the description.
+        train: the training data, on which it is measured.
+
+    Raises:
+        ArgumentError: the description names something that does not exist, or does not fit the data.
+    """
+    normalize, layout = cast(Normalize, section.normalize), cast(Layout, section.layout)
+    return Preprocessing.for_dataset(train, normalize, layout=layout, append_ones=section.append_ones)
 
 
 def build_trainer(
@@ -88,6 +112,9 @@ def build_trainer(
 
 def build_schedule(table: Mapping[str, Any], steps_per_epoch: int, epochs: int) -> schedules.Schedule:
     """A schedule from a recipe's table, in which lengths are in epochs: `every_epochs`, `warmup_epochs`.
+
+    Raises:
+        RecipeError: an unknown schedule, a setting that it refuses, or a length that is no number of epochs.
 
     >>> build_schedule({"name": "step", "every_epochs": 5, "factor": 0.5}, steps_per_epoch=10, epochs=20)
     StepSchedule(every=50, factor=0.5)

@@ -59,7 +59,7 @@ def _momentum(recipe: Recipe) -> str:
 def _dropout(recipe: Recipe, p: float) -> dict[str, Any]:
     places: dict[str, Any] = {}
     if any(table.get("name") == "Dropout" for table in recipe.model.features):
-        features = [{**t, "p": p} if t.get("name") == "Dropout" else t for t in recipe.model.features]
+        features = [{**table, "p": p} if table.get("name") == "Dropout" else table for table in recipe.model.features]
         places["model.features"] = features
     if recipe.model.hidden:
         places["model.dropout"] = p

@@ -80,8 +80,9 @@ class Checkpoint:
         """
         position = trainer.position or Position(len(trainer.history.epochs) + 1, trainer.train.random_state)
         best, history = trainer.best, trainer.history
+        best_weights = {} if best is None else {f"best/{name}": array for name, array in best[1].items()}
         return cls(
-            trainer.model.parameters.state_dict() | _slots(trainer) | _steps(history) | _best_weights(trainer),
+            trainer.model.parameters.state_dict() | _slots(trainer) | _step_columns(history) | best_weights,
             {
                 "format": FORMAT,
                 "step": trainer.state.step,
@@ -203,9 +204,14 @@ class Checkpoint:
         return int(self.values["step"])
 
     @property
+    def weights(self) -> Arrays:
+        """Every parameter and buffer; what else is an array has a slash in its name."""
+        return {name: array for name, array in self.arrays.items() if "/" not in name}
+
+    @property
     def not_finite(self) -> str:
         """The name of an array with NaN or infinity in it, from which there is no going on; "" if there is none."""
-        names = (name for name, array in self.arrays.items() if _is_state(name) and not np.all(np.isfinite(array)))
+        names = (name for name, array in self._state.items() if not np.all(np.isfinite(array)))
         return next(names, "")
 
     @property
@@ -221,7 +227,7 @@ class Checkpoint:
         if self.values.get("best") is not None and trainer.keep_best:
             shapes |= {f"best/{name}": tuple(view.shape) for name, view in weights.items()}
         expected = {name: f"{trainer.model.parameters.dtype} {shape}" for name, shape in shapes.items()}
-        found = {name: f"{array.dtype} {array.shape}" for name, array in self.arrays.items() if _is_state(name)}
+        found = {name: f"{array.dtype} {array.shape}" for name, array in self._state.items()}
         if found != expected:
             name = next(name for name in [*expected, *found] if expected.get(name) != found.get(name))
             raise RunError(
@@ -231,13 +237,13 @@ class Checkpoint:
         if self.not_finite:
             raise RunError(f"{self.not_finite} holds NaN or infinity in the checkpoint.")
 
+    @property
+    def _state(self) -> Arrays:
+        """What later steps depend on."""
+        return {name: array for name, array in self.arrays.items() if not name.startswith("history/")}
+
     def _under(self, prefix: str) -> Arrays:
         return {name.removeprefix(prefix): array for name, array in self.arrays.items() if name.startswith(prefix)}
-
-
-def _is_state(name: str) -> bool:
-    """Whether later steps depend on that array."""
-    return not name.startswith("history/")
 
 
 def _slots(trainer: Trainer) -> Arrays:
@@ -250,15 +256,11 @@ def _slots(trainer: Trainer) -> Arrays:
     }
 
 
-def _steps(history: History) -> Arrays:
+def _step_columns(history: History) -> Arrays:
     """A column for each field of the steps."""
     return {
         f"history/{name}": np.array([getattr(s, name) for s in history.steps], kind) for name, kind in _STEP.items()
     }
-
-
-def _best_weights(trainer: Trainer) -> Arrays:
-    return {} if trainer.best is None else {f"best/{name}": array for name, array in trainer.best[1].items()}
 
 
 def _plain(value: Any) -> Any:

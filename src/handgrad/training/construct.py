@@ -46,10 +46,11 @@ def construct(known: Mapping[str, type[T]], table: Mapping[str, Any], where: str
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:
-    """A question in parentheses if the name is close to a known one, else nothing.
+    """A question in parentheses if the name is close to a known one, whatever its capitals, else nothing.
 
-    >>> did_you_mean("sgdd", ["sgd", "adam"])
-    ' (did you mean sgd?)'
+    >>> did_you_mean("sgdd", ["sgd", "adam"]), did_you_mean("relu", ["ReLU"])
+    (' (did you mean sgd?)', ' (did you mean ReLU?)')
     """
-    close = difflib.get_close_matches(str(name), list(known), n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
+    spelt = {each.lower(): each for each in known}
+    close = difflib.get_close_matches(str(name).lower(), list(spelt), n=1)
+    return f" (did you mean {spelt[close[0]]}?)" if close else ""

@@ -83,3 +83,15 @@ def predict(model: Layer, loader: Loader) -> "np.ndarray[Any, Any]":
 
     compiled = parameters.ops.compile(output, (parameters.vector, parameters.buffers, *examples.state))
     return np.concatenate([parameters.ops.to_numpy(compiled(*given)) for given, _ in examples])  # (B, …) → (N, …)
+
+
+def confusion_counts(
+    labels: "np.ndarray[Any, Any]", predicted: "np.ndarray[Any, Any]", classes: int
+) -> "np.ndarray[Any, Any]":
+    """How often each true class (row) was predicted as each class (column), (C, C).
+
+    >>> confusion_counts(np.array([0, 1, 1]), np.array([0, 1, 0]), 2)
+    array([[1, 0],
+           [1, 1]])
+    """
+    return np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)  # (C²,) → (C, C)

@@ -3,19 +3,19 @@
 import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 
 from handgrad import initializers, layers, losses
 from handgrad.data.datasets import Dataset, Splits, load, split
 from handgrad.data.loader import Loader
-from handgrad.data.preprocessing import Layout, Normalize, Preprocessing
+from handgrad.data.preprocessing import Preprocessing
 from handgrad.errors import RecipeError
 from handgrad.layers import Layer, LogSoftmax, Sequential, Softmax
 from handgrad.losses import ClassificationLoss, Loss, SoftmaxCrossEntropy
 from handgrad.ops import Shape, for_device
-from handgrad.training.assembly import Loaders, build_trainer
+from handgrad.training.assembly import Loaders, build_preprocessing, build_trainer
 from handgrad.training.construct import construct
 from handgrad.training.recipe import ModelSection, Recipe
 from handgrad.training.trainer import Trainer
@@ -80,6 +80,7 @@ class Experiment:
 
         Raises:
             RecipeError: the recipe does not fit the data, or names something that does not exist.
+            ArgumentError: so does a setting of the preprocessing, the batches or the trainer.
             DataError: the data cannot be read.
             DeviceError: the device is not there.
 
@@ -93,18 +94,12 @@ class Experiment:
         splits = splits or load(recipe.data.dataset)
         streams = random_streams(recipe.train.seed)
         train, validation = _set_aside(splits.train, recipe.data.validation, streams["split"])
-        preprocessing = Preprocessing.for_dataset(
-            train,
-            cast(Normalize, recipe.data.normalize),
-            layout=cast(Layout, recipe.data.layout),
-            append_ones=recipe.data.append_ones,
-        )
+        preprocessing = build_preprocessing(recipe.data, train)
         input_shape = preprocessing.output_shape(train.inputs.shape[1:])
         outputs = splits.train.classes or splits.train.labels.shape[1]
         model = build_model(recipe.model, input_shape, outputs).initialize(streams["init"], ops=ops)
         loss = construct(losses.NAMED, recipe.loss, "loss")
-        _check_loss(recipe, loss, model, splits.train)
-        _check_queries(recipe, splits.train)
+        check_fit(recipe, loss, model, splits.train)
         loaders = Loaders(recipe, preprocessing, streams["shuffle"])
         test = loaders.score(splits.test)
         monitors = {"validation": loaders.score(validation)} if validation else {}
@@ -140,6 +135,10 @@ def phases(recipe: Recipe, *, device: str = "cpu", finished: Mapping[int, float]
         recipe: what to run.
         device: as `handgrad.ops.for_device` takes it.
         finished: the validation accuracy of widths that an earlier process has tried; they are not tried again.
+
+    Raises:
+        RecipeError: patience or keep_best without validation data after a search, or as `Experiment.prepare`.
+        ArgumentError, DataError, DeviceError: as `Experiment.prepare`.
 
     >>> [phase.title for phase in phases(Recipe.load("points"))]
     ['points']
@@ -188,7 +187,7 @@ def build_model(section: ModelSection, input_shape: Shape, outputs: int) -> Sequ
     tables += [{"name": section.output_activation}] if section.output_activation else []
     model, shape = [], input_shape
     for index, table in enumerate(tables):
-        layer = _layer(table, shape, section.init, f"model layer {index}")
+        layer = build_layer(table, shape, section.init, f"model layer {index}")
         try:
             shape = layer.output_shape(shape)
         except ValueError as error:
@@ -197,8 +196,21 @@ def build_model(section: ModelSection, input_shape: Shape, outputs: int) -> Sequ
     return Sequential(*model)
 
 
-def _layer(table: Mapping[str, Any], shape: Shape, init: str, where: str) -> Layer:
-    """One layer, its input size taken from the shape that reaches it."""
+def build_layer(table: Mapping[str, Any], shape: Shape, init: str, where: str) -> Layer:
+    """One layer of a recipe, its input size taken from the shape that reaches it.
+
+    Args:
+        table: its name and settings; a residual layer's `branch` is a list of such tables.
+        shape: of one example, as it comes from the layer before.
+        init: the law of its first weights, by its name in `handgrad.initializers`.
+        where: what messages call its place.
+
+    Raises:
+        RecipeError: an unknown name or setting, or a value that the layer refuses.
+
+    >>> build_layer({"name": "Linear", "out_features": 3}, (2,), "he", "layers[0]")
+    Linear(in_features=2, out_features=3, has_bias=True)
+    """
     weight_init, bias_init = initializers.NAMED[init]
     width = shape[0] if len(shape) == 3 else shape[-1]  # channels of an image (C, H, W), else features
     table = dict(table)
@@ -207,7 +219,7 @@ def _layer(table: Mapping[str, Any], shape: Shape, init: str, where: str) -> Lay
             raise RecipeError(f"{where}.branch is {table['branch']!r}, expected a list of layers.")
         inner, inner_shape = [], shape
         for index, entry in enumerate(table["branch"]):
-            inner.append(_layer(entry, inner_shape, init, f"{where}.branch[{index}]"))
+            inner.append(build_layer(entry, inner_shape, init, f"{where}.branch[{index}]"))
             inner_shape = inner[-1].output_shape(inner_shape)
         table["branch"] = Sequential(*inner)
     return construct(
@@ -220,6 +232,28 @@ def _layer(table: Mapping[str, Any], shape: Shape, init: str, where: str) -> Lay
         weight_init=weight_init,
         bias_init=bias_init,
     )
+
+
+def check_fit(recipe: Recipe, loss: Loss, model: Sequential, dataset: Dataset) -> None:
+    """Refuse what would train, and learn nonsense, or be found only after the training.
+
+    Args:
+        recipe: the description.
+        loss: that it names.
+        model: that it describes; it need not be initialised.
+        dataset: the training data.
+
+    Raises:
+        RecipeError: the loss does not fit the targets or the last layer, or a question is no input.
+    """
+    _check_loss(recipe, loss, model, dataset)
+    shape = dataset.inputs.shape[1:]
+    for query in recipe.queries:
+        if (len(query),) != shape:
+            raise RecipeError(
+                f"queries holds {list(query)}, but an input of {dataset.name} has the shape {shape}; "
+                "leave them out with --set queries=[]."
+            )
 
 
 def _check_loss(recipe: Recipe, loss: Loss, model: Sequential, dataset: Dataset) -> None:
@@ -239,17 +273,6 @@ def _check_loss(recipe: Recipe, loss: Loss, model: Sequential, dataset: Dataset)
             f"loss.name is {name!r}, which contains the softmax that the last layer has; softmax would be applied "
             "twice. Leave model.output_activation out."
         )
-
-
-def _check_queries(recipe: Recipe, dataset: Dataset) -> None:
-    """Refuse questions that are not inputs; it would be found only after the training."""
-    shape = dataset.inputs.shape[1:]
-    for query in recipe.queries:
-        if (len(query),) != shape:
-            raise RecipeError(
-                f"queries holds {list(query)}, but an input of {dataset.name} has the shape {shape}; "
-                "leave them out with --set queries=[]."
-            )
 
 
 def _set_aside(train: Dataset, count: int, rng: np.random.Generator) -> tuple[Dataset, Dataset | None]:

@@ -112,7 +112,11 @@ class History:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """The inverse of `to_dict`; a loss that JSON could not hold is NaN."""
+        """The inverse of `to_dict`; a loss that JSON could not hold is NaN.
+
+        Raises:
+            KeyError, TypeError, AttributeError, ValueError: a part is missing, unknown, or of another kind or length.
+        """
         columns = values["steps"]
         steps = [Step(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)]
         epochs = [

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.layers import Layer
+from handgrad.layers.parameters import dotted
 from handgrad.layers.sequential import stages
 from handgrad.losses import Loss
 from handgrad.ops import Array, Ops
@@ -70,7 +71,7 @@ def _backward_places(model: Layer, dy: Array, caches: list[Any], rate: float) ->
         yield f"The gradient of the loss holds {found}. {_advice(rate)}"
     for (name, layer), cache in reversed(list(zip(stages(model), caches, strict=True))):
         dx = layer.backward(dy, cache, ops=ops, grads=gradients.tree[name])
-        own = {key: view for key, view in gradients.views.items() if not name or key.startswith(f"{name}.")}
+        own = {key: view for key, view in gradients.views.items() if key.startswith(dotted(name, ""))}
         for what, array in {"input": dx, **own}.items():
             if found := _broken(array, ops):
                 before = f"of a gradient up to {_size(dy, ops)}"

@@ -155,7 +155,11 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """From nested tables, as TOML and JSON give them."""
+        """From nested tables, as TOML and JSON give them.
+
+        Raises:
+            RecipeError: an unknown table or key, or a value of the wrong kind.
+        """
         return cast(Self, checked(cls, values, ""))
 
     def to_dict(self) -> dict[str, Any]:
@@ -165,11 +169,16 @@ class Recipe:
     def override(self, changes: Mapping[str, Any]) -> Self:
         """A copy with some values changed, each named by its place: `train.epochs`, `optimizer.learning_rate`.
 
+        A whole table may be among them; it is taken before values inside of it.
+
         Raises:
             RecipeError: there is no such place, or the value is of the wrong kind.
+
+        >>> Recipe.load("mlp").override({"optimizer.beta1": 0.8, "optimizer": {"name": "adam"}}).optimizer
+        {'name': 'adam', 'beta1': 0.8}
         """
         tables = self.to_dict()
-        for place, value in changes.items():
+        for place, value in sorted(changes.items(), key=lambda change: change[0].count(".")):
             *parents, key = place.split(".")
             table: Any = tables
             for parent in parents:
@@ -178,6 +187,18 @@ class Recipe:
                 raise RecipeError(f"{place!r} is not a value of a recipe{did_you_mean(place, _places(self))}.")
             table[key] = value
         return self.from_dict(tables)
+
+    def tailored(self, changes: Mapping[str, Any]) -> Self:
+        """What `override` gives, for a new run: who chooses a width does not want to have one searched.
+
+        Raises:
+            RecipeError: as `override`.
+
+        >>> Recipe.load("mlp-select").tailored({"model.hidden": [20]}).select.widths
+        ()
+        """
+        recipe = self.override(changes)
+        return recipe.override({"select.widths": ()}) if "model.hidden" in changes else recipe
 
     def with_optimizer(self, name: str) -> Self:
         """A copy with another optimizer at its own default settings; the recipe's own optimizer keeps its settings."""

@@ -12,13 +12,14 @@ checkpoints/        what training goes on from, see checkpoint.py
 import errno
 import importlib
 import importlib.metadata
+import itertools
 import json
 import logging
 import math
 import platform
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -76,18 +77,23 @@ class RunDirectory:
 
     @classmethod
     def create_next(cls, parent: Path, name: str) -> Self:
-        """A new directory below parent, named after the recipe and the time, such as `mlp-20260131-235959`."""
+        """A new directory below parent, named after the recipe and the time, such as `mlp-20260131-235959`.
+
+        Raises:
+            RunError: it cannot be made.
+        """
         stem = f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
-        number = 0
-        while True:
-            path = parent / (f"{stem}-{number}" if number else stem)
-            try:
-                path.mkdir(parents=True)
-                return cls(path)
-            except FileExistsError:  # another was faster
-                number += 1
-            except OSError as error:
-                raise RunError(f"Directory {path} cannot be made ({error.strerror}); choose one with --out.") from error
+        path = parent
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            for number in itertools.count():
+                path = parent / (f"{stem}-{number}" if number else stem)
+                with suppress(FileExistsError):  # another was faster
+                    path.mkdir()
+                    break
+        except OSError as error:
+            raise RunError(f"Directory {path} cannot be made ({error.strerror}); choose one with --out.") from error
+        return cls(path)
 
     @property
     def checkpoints(self) -> Path:
@@ -144,18 +150,22 @@ class RunDirectory:
         """Read a JSON file.
 
         Raises:
-            RunError: it is missing or not JSON.
+            RunError: it is missing, not JSON, or nested too deeply.
         """
         path = self.path / name
         try:
             return json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise RunError(f"{path} not found; expected the directory of a handgrad run.") from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise RunError(f"{path} cannot be read as JSON ({error}).") from error
 
     def save(self, experiment: Experiment, threads: int) -> None:
-        """Write run.json, model.safetensors and history.json."""
+        """Write run.json, model.safetensors and history.json.
+
+        Raises:
+            RunError: one of them cannot be written.
+        """
         import safetensors.numpy
 
         self.write("model.safetensors", safetensors.numpy.save(experiment.model.parameters.state_dict()))
@@ -169,6 +179,9 @@ class RunDirectory:
             experiment: what is trained.
             threads: that compute.
             saved: whether the weights beside it are what was learned; not so while a run goes on.
+
+        Raises:
+            RunError: it cannot be written.
         """
         self.write_json(
             "run.json",
@@ -188,16 +201,16 @@ class RunDirectory:
 
 @dataclass(frozen=True)
 class SavedRun:
-    """A finished run, opened for evaluation and prediction.
+    """A run, opened for evaluation and prediction with what it learned in the end, or until a checkpoint.
 
     Args:
         directory: where it lies.
-        recipe: with every value it was trained with.
+        recipe: with every value that it is trained with.
         preprocessing: from raw inputs to what the model sees.
         raw_shape: of one raw input, such as (28, 28).
         input_shape: of one example, as the model sees it.
-        model: the trained network.
-        loss: what it was trained on.
+        model: the network.
+        loss: what it is trained on.
         classes: number of classes, or None where the targets are numbers.
     """
 
@@ -358,10 +371,10 @@ def _check_weights(model: Layer, weights: Mapping[str, "np.ndarray[Any, Any]"]) 
     found = {name: tuple(array.shape) for name, array in weights.items()}
     if found != expected:
         name = next(name for name in [*expected, *found] if expected.get(name) != found.get(name))
-        raise RunError(f"{name} has the shape {found.get(name)} in model.safetensors, expected {expected.get(name)}.")
+        raise RunError(f"{name} has the shape {found.get(name)}, expected {expected.get(name)}.")
     for name, array in weights.items():
         if not np.all(np.isfinite(array)):
-            raise RunError(f"{name} holds NaN or infinity in model.safetensors: training diverged, or it is damaged.")
+            raise RunError(f"{name} holds NaN or infinity: training diverged, or the file is damaged.")
 
 
 def _read_weights(path: Path) -> dict[str, "np.ndarray[Any, Any]"]:

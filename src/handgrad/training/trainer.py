@@ -82,7 +82,6 @@ class Trainer:
 
     Raises:
         ArgumentError: patience or keep_best without a "validation" monitor, or a setting out of range.
-        TrainingError: from `run`, when a loss is NaN or infinite; the parameters are those before that step.
 
     >>> splits = handgrad.datasets.load("points")
     >>> model = handgrad.Linear(2, 2).initialize(np.random.default_rng(0))
@@ -121,7 +120,7 @@ class Trainer:
         self.history = History()
         self.gradients = model.parameters.gradients()
         self.state = optimizer.start(model.parameters.vector, ops=model.parameters.ops)
-        self.schedule_offset = 0  # steps that the schedule does not count, since a change of the batch size
+        self.schedule_offset = 0
         self.best: tuple[Scores, dict[str, Any]] | None = None
         self.position: Position | None = None  # between epochs
         self.stopped_by = ""
@@ -130,7 +129,7 @@ class Trainer:
         parameters = model.parameters
         # A copy, renewed before every step; none where there are none, since XOR's steps took 2 % longer for it.
         self._averages = parameters.ops.affine(parameters.buffers, 1.0, 0.0) if parameters.buffers.shape[0] else None
-        self._examples = Examples(train, parameters.dtype)
+        self._examples = Examples(train, parameters.dtype, weighted=True)
         state = (parameters.vector, parameters.buffers, self.gradients.vector, *self.state.slots.values())
         self._compiled_step = parameters.ops.compile(_weakly(self._step), (*state, *self._examples.state))
 
@@ -156,6 +155,17 @@ class Trainer:
             given, targets = self._examples.first()
             prepare((1.0, 1, targets, *given), report)
 
+    @property
+    def schedule_offset(self) -> int:
+        """Steps that the schedule does not count, since a change of the batch size."""
+        return self._schedule_offset
+
+    @schedule_offset.setter
+    def schedule_offset(self, steps: int) -> None:
+        self._schedule_offset, schedule = steps, self.schedule
+        # XOR's steps are so short that a subtraction counts, so most have none; nor does the function hold the trainer.
+        self._factor = (lambda taken: schedule(taken - steps)) if steps else schedule
+
     def stop(self) -> None:
         """End the run after the current step; the unfinished epoch is scored and recorded as incomplete."""
         self._stop_requested = True
@@ -173,6 +183,10 @@ class Trainer:
 
         Yields:
             a Step after each update, an Epoch after each pass.
+
+        Raises:
+            ArgumentError: there are no epochs to train.
+            TrainingError: a loss is NaN or infinite; the parameters are those before that step.
         """
         if epochs < 1:
             raise ArgumentError("epochs", epochs, "an integer >= 1")
@@ -246,8 +260,8 @@ class Trainer:
 
     def _update(self, given: Sequence[Array], targets: Array) -> tuple[float, float, float]:
         """One step on a batch: the loss, the gradient's norm, the learning rate."""
-        step = self.state.step + 1
-        rate = float(self.optimizer.learning_rate * self.schedule(self.state.step - self.schedule_offset))
+        taken = self.state.step
+        step, rate = taken + 1, float(self.optimizer.learning_rate * self._factor(taken))
         if self._averages is not None:
             self._averages[...] = self.model.parameters.buffers
         try:
@@ -264,7 +278,7 @@ class Trainer:
 
     def _origin(self, given: Sequence[Array], targets: Array, rate: float) -> str:
         """Where in the step it began, and why."""
-        inputs = self._examples.inputs(*given, ops=self.model.parameters.ops)
+        inputs = self._examples.inputs(*self._examples.split(given)[0], ops=self.model.parameters.ops)
         general = "Lower the learning rate, clip the gradient, or check that the inputs are scaled."
         return origin_of_non_finite(self.model, self.loss, inputs, targets, rate) or general
 
@@ -272,8 +286,9 @@ class Trainer:
         """Forward, loss, backward and update; the loss and the gradient's norm."""
         model, gradient = self.model, ops.asarray(self.gradients.vector)
         rng = None if self.rng is None else ops.randomness(self.rng)
-        outputs, cache = model.forward(self._examples.inputs(*given, ops=ops), ops=ops, training=True, rng=rng)
-        loss, loss_cache = self.loss.forward(outputs, ops.asarray(targets), ops=ops)
+        described, weight = self._examples.split(given)
+        outputs, cache = model.forward(self._examples.inputs(*described, ops=ops), ops=ops, training=True, rng=rng)
+        loss, loss_cache = self.loss.forward(outputs, ops.asarray(targets), ops=ops, sample_weight=weight)
         ops.require_finite("loss", loss)
         model.backward(self.loss.backward(loss_cache, ops=ops), cache, ops=ops, grads=self.gradients.tree)
         norm = ops.norm(gradient) if self.clip_norm is None else ops.clip(gradient, self.clip_norm)

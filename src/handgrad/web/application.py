@@ -38,7 +38,12 @@ _MEDIA_TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; char
 
 
 def create_application(
-    runs: Path, extra: Iterable[Path] = (), *, names: Collection[str] = (), seconds: float = 10.0
+    runs: Path,
+    extra: Iterable[Path] = (),
+    *,
+    names: Collection[str] = (),
+    seconds: float = 10.0,
+    threads: int | None = None,
 ) -> Starlette:
     """Everything that `handgrad serve` answers.
 
@@ -47,11 +52,12 @@ def create_application(
         extra: run directories from elsewhere, to be looked at too.
         names: by which the server may be called, besides those of every machine for itself.
         seconds: in which the body of a request must arrive.
+        threads: that compute in each training; None for all cores.
 
     Returns:
         an ASGI application; `state.context` is what its handlers share, to be closed in the end.
     """
-    context = Context(runs, Catalog(runs, extra))
+    context = Context(runs, Catalog(runs, extra), threads)
     guard = Middleware(
         Guard,
         names={*LOCAL_NAMES, *names},

@@ -1,7 +1,8 @@
 """The models that the page offers: recipes as they start, and runs as they are; opened when first asked for."""
 
+import math
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
@@ -14,21 +15,20 @@ from numpy.typing import NDArray
 
 from handgrad import __version__, optimizers
 from handgrad.data.datasets import Dataset, Splits, load
-from handgrad.data.loader import Loader
 from handgrad.data.preprocessing import Preprocessing
 from handgrad.errors import HandgradError, RunError
 from handgrad.layers import Layer
 from handgrad.losses import Loss
 from handgrad.ops import Shape
 from handgrad.optimizers import Optimizer
-from handgrad.training.assembly import EVALUATION_BATCH
+from handgrad.training.assembly import scoring_loader
 from handgrad.training.construct import construct
 from handgrad.training.evaluation import predict
 from handgrad.training.experiment import Experiment
 from handgrad.training.recipe import Recipe, recipe_names
 from handgrad.training.run import outputs_as_probabilities
 from handgrad.web.cache import OnceCache
-from handgrad.web.errors import NotFoundError
+from handgrad.web.recipes import load_recipe
 from handgrad.web.runs import RunFiles, RunFolder
 
 #: Models, scores and descriptions of runs that are kept; the data sets apart, of which there are few.
@@ -133,10 +133,21 @@ class OpenModel:
         """
         shape = self.raw_shape
         if not self.classes or len(shape) != 2 or shape[0] != shape[1]:
-            raise HandgradError(
-                f"{self.id} does not look at square grey images; choose a model that was made for them."
-            )
+            raise HandgradError(f"{self.id} does not look at square grey images; choose a model that does.")
         return shape[0]
+
+    def batch(self, rows: Sequence[Sequence[float]]) -> NDArray[Any]:
+        """Raw inputs from rows of numbers, (N, …), in the kind of numbers that the data has: images are of bytes.
+
+        Raises:
+            HandgradError: a row has more or fewer numbers than an input.
+        """
+        size = math.prod(self.raw_shape)
+        for place, row in enumerate(rows):
+            if len(row) != size:
+                raise HandgradError(f"Input {place} has {len(row)} numbers, expected {size}, as {self.id} takes.")
+        batch = np.array(rows, np.float32).reshape(-1, *self.raw_shape)  # (N, D) → (N, …)
+        return np.rint(np.clip(batch, 0, 255)).astype(np.uint8) if len(self.raw_shape) > 1 else batch
 
     def probabilities(self, inputs: NDArray[Any]) -> NDArray[Any]:
         """Outputs for raw inputs, (N, …) → (N, C): probabilities for a classifier, else the outputs themselves."""
@@ -205,7 +216,7 @@ class Catalog:
             NotFoundError, HandgradError: as `open`.
         """
         if kind == "recipes":
-            return self._recipe_entry(_recipe(name))
+            return self._recipe_entry(load_recipe(name))
         return self._run_entry(RunFiles.find(self._folder.path(name)))
 
     def mistakes(self, opened: OpenModel) -> NDArray[np.int64]:
@@ -235,7 +246,7 @@ class Catalog:
         )
 
     def _open_recipe(self, name: str) -> OpenModel:
-        recipe = _recipe(name)
+        recipe = load_recipe(name)
         made = Experiment.prepare(recipe, splits=self.datasets.get(recipe.data.dataset))
         entry = self._recipe_entry(recipe)
         return OpenModel(entry, recipe, made.model, made.loss, made.preprocessing, made.input_shape, self.datasets)
@@ -254,19 +265,12 @@ def _mistakes(opened: OpenModel) -> NDArray[np.int64]:
     if opened.classes is None:
         return np.empty(0, np.int64)
     data = opened.test
-    loader = Loader(data, EVALUATION_BATCH, preprocessing=opened.preprocessing, one_hot=opened.recipe.data.one_hot)
+    loader = scoring_loader(data, opened.preprocessing, one_hot=opened.recipe.data.one_hot)
     model = deepcopy(opened.model)  # compiling changes the weights for a moment, and others are using them
     outputs, ops = predict(model, loader), model.parameters.ops  # (N, C)
     wrong = np.flatnonzero(outputs.argmax(axis=1) != data.labels)
     losses = [opened.loss(outputs[[row]], loader.targets(np.array([row])), ops=ops) for row in wrong]
     return wrong[np.argsort(losses)[::-1]]
-
-
-def _recipe(name: str) -> Recipe:
-    """One of the package's."""
-    if name not in recipe_names():
-        raise NotFoundError(f"There is no recipe {name[:60]!r}, expected one of {', '.join(recipe_names())}.")
-    return Recipe.load(name)
 
 
 def _fingerprint(recipe: Recipe) -> str:
@@ -290,6 +294,5 @@ def _describe_run(files: RunFiles) -> Entry:
             version=files.version,
         )
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
-        raise RunError(
-            f"{files.path} is not a complete run: {type(error).__name__}, {str(error).rstrip('.')}."
-        ) from error
+        reason = f"{type(error).__name__}, {error}".rstrip(".")
+        raise RunError(f"{files.path} is not a complete run: {reason}.") from error

@@ -4,10 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.data.loader import Loader
-from handgrad.inspection.pictures import confusion_counts
 from handgrad.layers.compile import compile
-from handgrad.training.assembly import EVALUATION_BATCH
+from handgrad.training.assembly import scoring_loader
+from handgrad.training.evaluation import confusion_counts
 from handgrad.training.experiment import Experiment
 
 #: Examples that are looked at, so that it stays quick.
@@ -36,7 +35,7 @@ class Confusion:
         loader = trainer.monitors.get(self._name, trainer.train)
         rows = np.sort(np.random.default_rng(2).permutation(len(loader.dataset))[:_MOST])
         self._labels = loader.dataset.labels[rows]
-        self._loader = Loader(loader.dataset[rows], EVALUATION_BATCH, preprocessing=loader.preprocessing)
+        self._loader = scoring_loader(loader.dataset[rows], loader.preprocessing)
 
     @property
     def is_possible(self) -> bool:

@@ -62,6 +62,7 @@ class Context:
     Args:
         runs: the folder of runs.
         catalog: the models that can be looked at.
+        threads: that compute in each training; None for all cores.
 
     Attributes:
         trainings: that were started here.
@@ -74,6 +75,7 @@ class Context:
 
     runs: Path
     catalog: Catalog
+    threads: int | None = None
     trainings: Trainings = field(init=False)
     lessons: Lessons = field(init=False)
     traces: OnceCache[Trace] = field(init=False)
@@ -82,7 +84,7 @@ class Context:
     streams: OpenStreams = field(init=False)
 
     def __post_init__(self) -> None:
-        self.trainings = Trainings(self.runs)
+        self.trainings = Trainings(self.runs, threads=self.threads)
         self.lessons = Lessons()
         self.traces = OnceCache[Trace](size=8, weigh=_bytes_of, most_bytes=_MOST_TRACED)
         self.turns, self.heavy_turns = Turns(at_once=4, most_waiting=64), Turns(at_once=2, most_waiting=16)

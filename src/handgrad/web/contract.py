@@ -165,7 +165,9 @@ def _operation(path: str, method: str, values: Mapping[str, Any]) -> Operation:
         id=values["operationId"],
         method=method.upper(),
         path=path,
-        parameters=tuple(Parameter(p["name"], p["in"], p.get("required", False), p["schema"]) for p in parameters),
+        parameters=tuple(
+            Parameter(each["name"], each["in"], each.get("required", False), each["schema"]) for each in parameters
+        ),
         bodies={media_type: _resolved(body["schema"]) for media_type, body in content.items()},
         heavy=values.get("x-heavy", False),
     )
@@ -242,7 +244,6 @@ def _items(validator: Any, items: Any, instance: Any, schema: Any) -> Iterator[V
 
 
 _Validator = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"items": _items})
-
 
 _EXPECTED = {
     "maximum": "at most {}",

@@ -1,10 +1,13 @@
 """A training in plain values: what begins, with which settings, and what came before."""
 
+from math import prod
 from typing import Any
 
-from handgrad.layers import Dropout, Layer
+from handgrad.layers import BatchNorm1d, Conv2d, Dropout, Layer, LayerNorm, Linear
+from handgrad.layers.pool import Pool2d
 from handgrad.layers.sequential import stages
 from handgrad.ops import Shape
+from handgrad.optimizers import Optimizer
 from handgrad.training.experiment import Experiment, Phase
 from handgrad.training.history import Epoch, History
 
@@ -14,8 +17,13 @@ _EARLIER_STEPS = 500
 _EARLIER_EPOCHS = 500
 
 
-def beginning(phase: Phase) -> dict[str, Any]:
-    """Everything that is known before a phase's first step, and the history of a run that is gone on with."""
+def beginning(phase: Phase, pace: float) -> dict[str, Any]:
+    """Everything that is known before a phase's first step, and the history of a run that is gone on with.
+
+    Args:
+        phase: that begins.
+        pace: steps in a second at most; 0 for as many as can be.
+    """
     experiment = phase.experiment
     trainer = experiment.trainer
     return {
@@ -27,12 +35,17 @@ def beginning(phase: Phase) -> dict[str, Any]:
         "monitors": list(trainer.monitors),
         "step": trainer.state.step,
         "history": _earlier(trainer.history),
-        **settings_of(experiment),
+        **settings_of(experiment, pace),
     }
 
 
-def settings_of(experiment: Experiment) -> dict[str, Any]:
-    """What may change while it trains, and what follows from it."""
+def settings_of(experiment: Experiment, pace: float) -> dict[str, Any]:
+    """What may change while it trains, and what follows from it.
+
+    Args:
+        experiment: that is trained.
+        pace: steps in a second at most; 0 for as many as can be.
+    """
     recipe, trainer = experiment.recipe, experiment.trainer
     dropout = [layer.p for _, layer in experiment.model.walk() if isinstance(layer, Dropout)]
     return {
@@ -45,6 +58,7 @@ def settings_of(experiment: Experiment) -> dict[str, Any]:
             "momentum": getattr(trainer.optimizer, "momentum", getattr(trainer.optimizer, "beta1", None)),
             "dropout": max(dropout, default=0.0) if recipe.model.hidden or dropout else None,
             "batch_size": trainer.train.batch_size,
+            "steps_per_second": pace,
         },
     }
 
@@ -62,17 +76,38 @@ def layers_of(model: Layer, shape: Shape) -> list[dict[str, Any]]:
     described = []
     for name, layer in stages(model):
         shape = layer.output_shape(shape)
-        count = sum(_size(slot.spec.shape) for slot in layer.slots().values() if slot.trained)
+        count = sum(prod(slot.spec.shape) for slot in layer.slots().values() if slot.trained)
         kind = type(layer).__name__
         described.append({"name": name, "kind": kind, "output_shape": list(shape), "parameters": count})
     return described
 
 
-def _size(shape: Shape) -> int:
-    size = 1
-    for extent in shape:
-        size *= extent
-    return size
+def title(layer: Layer) -> str:
+    """What a person calls a layer: its kind, and the sizes that matter.
+
+    >>> title(Linear(2, 3))
+    'Linear(2 → 3)'
+    """
+    kind = type(layer).__name__
+    if isinstance(layer, Linear):
+        return f"{kind}({layer.in_features} → {layer.out_features})"
+    if isinstance(layer, Conv2d):
+        channels, inputs, height, width = layer.parameter_specs()["weight"].shape
+        return f"{kind}({inputs} → {channels}, {height}×{width})"
+    if isinstance(layer, Pool2d):
+        return f"{kind}({'×'.join(map(str, layer.kernel_size))})"
+    if isinstance(layer, BatchNorm1d | LayerNorm):
+        return f"{kind}({layer.num_features})"
+    return repr(layer).removesuffix("()")
+
+
+def optimizer_settings(optimizer: Optimizer) -> dict[str, float]:
+    """The numbers that an optimizer goes by.
+
+    >>> optimizer_settings(handgrad.SGD(0.1, momentum=0.9))
+    {'learning_rate': 0.1, 'weight_decay': 0.0, 'momentum': 0.9, 'nesterov': False}
+    """
+    return {name: value for name, value in vars(optimizer).items() if isinstance(value, int | float)}
 
 
 def epoch_values(epoch: Epoch) -> dict[str, Any]:

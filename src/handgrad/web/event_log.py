@@ -8,7 +8,7 @@ from typing import Any
 
 #: Events that are kept, and kinds of which only the last is of use.
 MOST_EVENTS = 3000
-_LATEST_ONLY = ("weights", "confusion", "compiling", "state", "postponed")
+_LATEST_ONLY = ("weights", "confusion", "compiling", "state", "postponed", "pace")
 #: Kinds of which every second is left out when there are too many.
 _MANY = ("step", "signals", "epoch", "settings", "warning", "started")
 

@@ -4,10 +4,8 @@ It trains a network and writes one safetensors file to standard output, as the p
 part: whatever is called "test" here was set aside from the training images.
 """
 
-import os
 import sys
 import time
-from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -17,22 +15,21 @@ from numpy.typing import NDArray
 from handgrad.data.datasets import Dataset, Splits, load
 from handgrad.data.loader import Loader
 from handgrad.inspection.doctor import doctor
-from handgrad.inspection.pictures import confusion_counts
 from handgrad.inspection.signals import Signal, signals
-from handgrad.layers import Layer, Linear, ReLU, Sigmoid, Tanh
+from handgrad.layers import ReLU
 from handgrad.ops import limit_threads
-from handgrad.training.assembly import EVALUATION_BATCH, build_trainer
-from handgrad.training.evaluation import evaluate, predict
+from handgrad.training.assembly import build_trainer, scoring_loader
+from handgrad.training.evaluation import confusion_counts, evaluate, predict
 from handgrad.training.experiment import Experiment
 from handgrad.training.history import Step
 from handgrad.training.trainer import Trainer, TrainingError
 from handgrad.web.arrays import arrays_response
+from handgrad.web.description import title
 from handgrad.web.lesson_cases import CASES, LEARNED, SCORED, Case
+from handgrad.web.processes import give_way
 
 #: Points of a loss curve, images that layers are looked at with, units whose weights are shown.
 _POINTS, _LOOKED_AT, _SHOWN = 120, 256, 12
-#: Sigmoids and hyperbolic tangents within 1 % of their ends are saturated, as the doctor has it.
-_SATURATED = 0.98
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -127,8 +124,7 @@ def _thinned(losses: list[float]) -> NDArray[np.float64]:
 
 
 def _score(experiment: Experiment, dataset: Dataset) -> dict[str, Any]:
-    loader = Loader(dataset, EVALUATION_BATCH, preprocessing=experiment.preprocessing)
-    return asdict(evaluate(experiment.model, experiment.loss, loader))
+    return asdict(evaluate(experiment.model, experiment.loss, scoring_loader(dataset, experiment.preprocessing)))
 
 
 def _layers(experiment: Experiment) -> list[dict[str, Any]]:
@@ -143,29 +139,12 @@ def _layers(experiment: Experiment) -> list[dict[str, Any]]:
 
 def _layer(signal: Signal) -> dict[str, Any]:
     """Its outputs' root mean square, the share of its units that pass no gradient on, its parameters' gradient."""
-    squares = [float(np.sum(np.square(array, dtype=np.float64))) for array in signal.parameter_gradients.values()]
     return {
-        "title": _title(signal.layer),
+        "title": title(signal.layer),
         "size": _size(signal.output),
-        "idle": _idle(signal),
-        "gradient": float(np.sqrt(sum(squares))) if squares else None,
+        "idle": float(signal.dead.mean()) if isinstance(signal.layer, ReLU) else signal.saturated,
+        "gradient": signal.gradient_norm,
     }
-
-
-def _title(layer: Layer) -> str:
-    if isinstance(layer, Linear):
-        return f"Linear({layer.in_features} → {layer.out_features})"
-    return type(layer).__name__
-
-
-def _idle(signal: Signal) -> float | None:
-    """Of ReLUs those that are 0 for every image; of sigmoids the outputs at their ends; None of any other layer."""
-    if isinstance(signal.layer, ReLU):
-        return float(signal.dead.mean())
-    if isinstance(signal.layer, Sigmoid | Tanh):
-        level = 2 * signal.output - 1 if isinstance(signal.layer, Sigmoid) else signal.output
-        return float(np.mean(np.abs(level) > _SATURATED))
-    return None
 
 
 def _first_weights(experiment: Experiment) -> NDArray[Any]:
@@ -179,8 +158,7 @@ def _size(array: NDArray[Any]) -> float:
 
 def main(lesson: str, variant: str) -> None:
     """Measure one network of a lesson, and write what was found to standard output."""
-    with suppress(AttributeError, OSError):  # let others go first; Windows has no nice
-        os.nice(5)
+    give_way()
     with limit_threads(1):
         arrays, about = measure(CASES[lesson][variant])
     sys.stdout.buffer.write(bytes(arrays_response(arrays, about).body))

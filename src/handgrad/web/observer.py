@@ -15,6 +15,7 @@ from handgrad.training.history import Epoch, Step
 from handgrad.training.trainer import Trainer
 from handgrad.web.confusion import Confusion
 from handgrad.web.description import beginning, epoch_values, settings_of
+from handgrad.web.runs import weights_version
 from handgrad.web.steering import Steering
 
 #: Seconds between two events of a kind.
@@ -44,6 +45,7 @@ class PageObserver:
         self._weights: dict[str, Any] | None = None  # the event of the latest
         self._losses, self._steps, self._since = 0.0, 0, 0.0  # since the last event of a step
         self._postponed: dict[str, float] = {}
+        self._pace = 0.0
         self._told: dict[str, float] = {}  # when an event of that kind was told
         self._took: dict[str, float] = {}  # the seconds that making it took
 
@@ -67,11 +69,12 @@ class PageObserver:
         self._phase, self._trainer, self._event = phase, phase.experiment.trainer, None
         self._signs, self._confusion = VitalSigns(phase.experiment), Confusion(phase.experiment)
         self._begin_stretch()
+        self._tell_pace()
         if phase.title in self._titles:
-            self._tell({"event": "settings", **settings_of(phase.experiment)})
+            self._tell({"event": "settings", **settings_of(phase.experiment, self._pace)})
         else:
             self._titles.add(phase.title)
-            self._tell({"event": "started", **beginning(phase)})
+            self._tell({"event": "started", **beginning(phase, self._pace)})
         self._is_begun = True
         if self._weights is not None:
             self._tell(self._weights)
@@ -87,7 +90,8 @@ class PageObserver:
             self._step = event
             self._losses += event.loss
             self._steps += 1
-            if self._steering.single or self._is_due("step", STEPS):
+            one_by_one = self._steering.single or 0 < self._pace <= 1 / STEPS
+            if one_by_one or self._is_due("step", STEPS):
                 self._tell_step(event)
             if self._signs.expects_step:
                 self._tell_signs(event.number)
@@ -118,7 +122,8 @@ class PageObserver:
             if not self._paused:
                 save()
                 self._tell_state(paused=True)
-            self._steering.wait()
+            while self._steering.wait(pace=self._pace):
+                self._tell_pace()
         if self._paused and not self._steering.pauses:  # else only a setting has changed
             self._begin_stretch()
             if self._steering.single:
@@ -130,6 +135,7 @@ class PageObserver:
         position = self._trainer.position
         settings = self._steering.take_settings(between_epochs=position is None or position.batch == 0)
         self._tell_postponed()
+        self._tell_pace()
         return settings
 
     def _tell_what_was_left_out(self) -> None:
@@ -149,6 +155,11 @@ class PageObserver:
         if self._postponed != self._steering.postponed:  # told once
             self._postponed = dict(self._steering.postponed)
             self._tell({"event": "postponed", "settings": self._postponed})
+
+    def _tell_pace(self) -> None:
+        if self._pace != self._steering.pace:
+            self._pace = self._steering.pace
+            self._tell({"event": "pace", "steps_per_second": self._pace})
 
     def _begin_stretch(self) -> None:
         """Forget what was counted: a new stretch of training without a pause begins."""
@@ -205,9 +216,7 @@ class PageObserver:
 
     def saved(self, path: Path, step: int) -> None:
         """There are newer weights to look at."""
-        state = path.stat()
-        version = f"{state.st_mtime_ns:x}-{state.st_size:x}"  # as the catalog of models makes it
-        self._weights = {"event": "weights", "version": version, "step": step}
+        self._weights = {"event": "weights", "version": weights_version(path.stat()), "step": step}
         if self._is_begun:  # else once it is known which network they belong to
             self._tell(self._weights)
 

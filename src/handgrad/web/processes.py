@@ -28,6 +28,12 @@ def start(module: str, *arguments: str, **options: Any) -> "subprocess.Popen[Any
         raise HandgradError(f"A process for this cannot be started ({reason}); close other programs first.") from error
 
 
+def give_way() -> None:
+    """Let other processes go first, where the system can see to that; Windows has no such number."""
+    with suppress(AttributeError, OSError):
+        os.nice(5)
+
+
 def kill(process: "subprocess.Popen[Any]") -> None:
     """End a process that `start` made, and the compilers that it may have started; nothing if it has ended."""
     if process.poll() is not None:

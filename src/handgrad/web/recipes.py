@@ -5,19 +5,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from handgrad import initializers, losses, optimizers, schedules
 from handgrad.data.datasets import BUILT_IN, Splits
 from handgrad.errors import HandgradError, RecipeError
 from handgrad.layers import Dropout, Residual, Sequential
 from handgrad.layers.activations import Activation
-from handgrad.ops import Shape
-from handgrad.training.assembly import build_schedule
+from handgrad.training.assembly import Loaders, build_preprocessing, build_schedule
 from handgrad.training.construct import construct
-from handgrad.training.experiment import LAYERS, build_model
+from handgrad.training.experiment import LAYERS, build_model, check_fit
 from handgrad.training.recipe import Recipe, recipe_names
 from handgrad.web.description import layers_of
 from handgrad.web.errors import NotFoundError
-from handgrad.web.worker import changed_recipe
 
 #: Parameters that a network of the page may have: Adam keeps three numbers besides each, and a checkpoint all of them.
 MOST_PARAMETERS = 20_000_000
@@ -37,7 +37,7 @@ def load_recipe(name: str) -> Recipe:
         NotFoundError: there is none of that name.
     """
     if name not in recipe_names():
-        raise NotFoundError(f"There is no recipe {name!r}, expected one of {', '.join(recipe_names())}.")
+        raise NotFoundError(f"There is no recipe {name[:60]!r}, expected one of {', '.join(recipe_names())}.")
     return Recipe.load(name)
 
 
@@ -50,7 +50,7 @@ def checked_recipe(name: str, changes: Mapping[str, Any]) -> Recipe:
     """
     recipe = load_recipe(name)
     with _refusing():
-        recipe = changed_recipe(recipe, changes)
+        recipe = recipe.tailored(changes)
     if recipe.data.dataset not in BUILT_IN:
         raise RecipeError(f"data.dataset is {recipe.data.dataset!r}, expected one of {', '.join(BUILT_IN)}.")
     return recipe
@@ -68,16 +68,19 @@ def network(recipe: Recipe, splits: Splits) -> list[dict[str, Any]]:
             the recipe names something that does not exist.
     """
     data = splits.train
-    if len(recipe.model.features) + len(recipe.model.hidden) > MOST_LAYERS:
-        raise RecipeError(f"The network has too many layers, expected at most {MOST_LAYERS} in the page.")
+    with _refusing():
+        if _count(recipe.model.features) + len(recipe.model.hidden) > MOST_LAYERS:
+            raise RecipeError(f"The network has too many layers, expected at most {MOST_LAYERS} in the page.")
     if not 1 <= recipe.train.epochs <= MOST_EPOCHS:
         raise RecipeError(f"train.epochs is {recipe.train.epochs}, expected 1 to {MOST_EPOCHS:,} in the page.")
     if not 0 <= recipe.data.validation < len(data):
         raise RecipeError(f"data.validation is {recipe.data.validation}, expected 0 to {len(data) - 1:,}.")
     with _refusing():
-        shape = _input_shape(recipe, data.inputs.shape[1:])
+        preprocessing = build_preprocessing(recipe.data, data[:1])  # a mean of one example is as good here
+        shape = preprocessing.output_shape(data.inputs.shape[1:])
         model = build_model(recipe.model, shape, data.classes or data.labels.shape[1])
-        construct(losses.NAMED, recipe.loss, "loss")
+        check_fit(recipe, construct(losses.NAMED, recipe.loss, "loss"), model, data)
+        Loaders(recipe, preprocessing, np.random.default_rng(0)).train(data[:1])
         construct(optimizers.NAMED, recipe.optimizer, "optimizer")
         build_schedule(recipe.schedule, 100, recipe.train.epochs)
         layers = layers_of(model, shape)
@@ -98,17 +101,11 @@ def _refusing() -> Iterator[None]:
         raise RecipeError(f"A value of the recipe cannot be used: {type(error).__name__}, {error}.") from error
 
 
-def _input_shape(recipe: Recipe, raw: Shape) -> Shape:
-    """Of one example as the model sees it, without measuring the data."""
-    section = recipe.data
-    if section.layout == "image":
-        if len(raw) == 1:
-            raise RecipeError("data.layout is 'image', but the data are no images; expected 'flat'.")
-        return (1, *raw) if len(raw) == 2 else (raw[2], *raw[:2])
-    size = 1
-    for extent in raw:
-        size *= extent
-    return (size + section.append_ones,)
+def _count(tables: Any) -> int:
+    """Layers in a list of tables, those in branches included; what is no list of tables is refused when it is built."""
+    if not isinstance(tables, list | tuple):
+        return 0
+    return sum(1 + _count(table.get("branch")) for table in tables if isinstance(table, Mapping))
 
 
 def choices() -> dict[str, Any]:

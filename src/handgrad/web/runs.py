@@ -1,6 +1,9 @@
 """Run directories as they are now: finished, left off, or being trained by a process."""
 
+import os
+import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -13,24 +16,28 @@ from handgrad.web.errors import NotFoundError
 
 #: How often a run is looked at again when a file vanishes, since whoever trains it has written a newer one.
 _ATTEMPTS = 3
+#: Held while a run's lock is tried: of two that try the same one, each would take the other for who trains.
+_PROBING = threading.Lock()
 
 
 class RunFolder:
     """The directories that are offered, by name. A name is looked up in a list, so it never becomes a path.
 
     Args:
-        path: the folder; it need not exist.
+        directory: the folder; it need not exist.
         extra: directories from elsewhere.
     """
 
-    def __init__(self, path: Path, extra: Iterable[Path] = ()) -> None:
-        self._path = path
-        self._extra = tuple(directory.resolve() for directory in extra)
+    def __init__(self, directory: Path, extra: Iterable[Path] = ()) -> None:
+        self.directory = directory
+        self._extra = tuple(path.resolve() for path in extra)
 
     def newest(self, count: int) -> list[Path]:
         """The latest, by when something was last put into them or taken out."""
-        dated = []
-        for path in self._directories().values():
+        dated, inside = [], list[Path]()
+        with suppress(OSError):  # not for us
+            inside = self._inside()
+        for path in self._named(inside).values():
             try:
                 dated.append((path.stat().st_mtime_ns, path))
             except OSError:  # removed meanwhile
@@ -42,17 +49,23 @@ class RunFolder:
 
         Raises:
             NotFoundError: there is none.
+            RunError: the folder cannot be read.
         """
-        found = self._directories().get(name)
+        try:
+            found = self._named(self._inside()).get(name)
+        except OSError as error:
+            raise RunError(f"{self.directory} cannot be read ({error.strerror}); see to its permissions.") from error
         if found is None:
-            raise NotFoundError(f"There is no run {name[:60]!r} in {self._path}.")
+            raise NotFoundError(f"There is no run {name[:60]!r} in {self.directory}.")
         return found
 
-    def _directories(self) -> dict[str, Path]:
-        try:
-            inside = [path for path in self._path.iterdir() if path.is_dir() and not path.name.startswith(".")]
-        except OSError:  # not there yet, or not for us
-            inside = []
+    def _inside(self) -> list[Path]:
+        """The directories in the folder; none where there is no folder yet."""
+        if not self.directory.is_dir():
+            return []
+        return [path for path in self.directory.iterdir() if path.is_dir() and not path.name.startswith(".")]
+
+    def _named(self, inside: Iterable[Path]) -> dict[str, Path]:
         return {path.name: path for path in [*inside, *self._extra]}
 
 
@@ -81,10 +94,7 @@ class RunFiles:
         Raises:
             RunError: it holds no run, or one that has no weights yet.
         """
-        try:
-            values = RunDirectory(path).read_json("run.json")
-        except RecursionError as error:
-            raise RunError(f"{path / 'run.json'} is nested too deeply.") from error
+        values = RunDirectory(path).read_json("run.json")
         if not isinstance(values, dict):
             raise RunError(f"{path / 'run.json'} holds no table; expected the directory of a handgrad run.")
         for _ in range(_ATTEMPTS):
@@ -94,7 +104,7 @@ class RunFiles:
             except OSError:
                 continue
             described = _written(path / "run.json"), _written(path / "result.json")
-            return cls(path, values, described, weights, f"{state.st_mtime_ns:x}-{state.st_size:x}")
+            return cls(path, values, described, weights, weights_version(state))
         raise RunError(f"{path} has no weights yet; train it, or wait for its first checkpoint.")
 
     def open(self) -> SavedRun:
@@ -105,8 +115,7 @@ class RunFiles:
         """
         if self.is_finished:
             return SavedRun.open(self.path)
-        checkpoint = self._checkpoint()
-        return SavedRun.open(self.path, weights={n: a for n, a in checkpoint.arrays.items() if "/" not in n})
+        return SavedRun.open(self.path, weights=self._checkpoint().weights)
 
     @property
     def is_finished(self) -> bool:
@@ -142,14 +151,24 @@ class RunFiles:
         import filelock
 
         probe = filelock.FileLock(lock, blocking=False)
-        try:
-            probe.acquire()
-        except filelock.Timeout:
-            return True
-        except OSError:
-            return False
-        probe.release()
+        with _PROBING:
+            try:
+                probe.acquire()
+            except filelock.Timeout:
+                return True
+            except OSError:
+                return False
+            probe.release()
         return False
+
+
+def weights_version(state: os.stat_result) -> str:
+    """What changes whenever the file of the weights does.
+
+    Args:
+        state: of the file.
+    """
+    return f"{state.st_mtime_ns:x}-{state.st_size:x}"
 
 
 def _written(path: Path) -> int:

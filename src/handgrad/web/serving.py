@@ -14,9 +14,10 @@ from starlette.applications import Starlette
 
 from handgrad.errors import ArgumentError, HandgradError
 from handgrad.training.recipe import recipe_names
-from handgrad.web.application import create_application
+from handgrad.web.application import create_application, find_handler
 from handgrad.web.connections import LimitedProtocol, Limits
 from handgrad.web.context import Context
+from handgrad.web.contract import operations
 
 #: Addresses that mean every address of this machine.
 ANYWHERE = ("0.0.0.0", "::")
@@ -104,6 +105,7 @@ def serve(
     extra: Iterable[Path] = (),
     *,
     names: Iterable[str] = (),
+    threads: int | None = None,
     when_ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve the page until the process is told to end.
@@ -113,10 +115,11 @@ def serve(
         runs: the folder of runs; trainings write into it.
         extra: run directories from elsewhere.
         names: by which the server may be called, besides those of every machine for itself.
+        threads: that compute in each training; None for all cores.
         when_ready: called once when answers can be asked for.
     """
     limits = Limits()
-    application = create_application(runs, extra, names=set(names), seconds=limits.body_seconds)
+    application = create_application(runs, extra, names=set(names), seconds=limits.body_seconds, threads=threads)
     context: Context = application.state.context
     threading.Thread(target=_warm_up, args=(context,), daemon=True).start()
     try:
@@ -127,7 +130,9 @@ def serve(
 
 
 def _warm_up(context: Context) -> None:
-    """Load what the page asks for first while the browser opens."""
+    """Load what the page asks for first while the browser opens: the code before the data."""
+    for operation in operations():
+        find_handler(operation.id)
     with suppress(HandgradError):
         context.catalog.index()
         context.catalog.open("recipes", recipe_names()[0])

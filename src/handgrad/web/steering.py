@@ -31,8 +31,8 @@ class Steering:
         self._owed = 0  # steps or epochs, where it goes on for so many
         self._settings: dict[str, float] = {}
         self._has_new_settings = False
-        self._least_seconds = 0.0  # of a step
-        self._next_step = 0.0
+        self.pace = 0.0  # steps in a second at most; 0 for as many as can be
+        self._next_step = 0.0  # when it may be taken; 0 for at once
         self._deadline = time.monotonic() + seconds
         self._changed = threading.Condition()
 
@@ -58,7 +58,7 @@ class Steering:
     def _set(self, values: dict[str, float]) -> None:
         pace = values.pop("steps_per_second", None)
         if pace is not None:
-            self._least_seconds, self._next_step = (1 / pace if pace else 0.0), 0.0
+            self.pace, self._next_step = pace, 0.0
         self._settings |= values
         self._has_new_settings |= bool(values)
 
@@ -83,21 +83,37 @@ class Steering:
                     self._mode = PAUSE
             return self._mode == PAUSE and not self.interruption.requested
 
-    def wait(self) -> None:
-        """Wait until it is to go on, a setting is to change, or it is to stop."""
+    def wait(self, *, pace: float) -> bool:
+        """Wait until it is to go on, a setting is to change, it is to stop, or the pace is another.
+
+        Args:
+            pace: that is known.
+
+        Returns:
+            whether it is to wait on.
+        """
+
+        def is_over() -> bool:
+            return self._mode != PAUSE or self._is_asked() or self.pace != pace
+
         with self._changed:
-            left = self._deadline - time.monotonic()
-            if not self._changed.wait_for(lambda: self._mode != PAUSE or self._is_asked(), max(0.0, left)):
+            if not self._changed.wait_for(is_over, max(0.0, self._deadline - time.monotonic())):
                 self.interruption.requested = self.timed_out = True
+            return self.pauses and not self._has_new_settings
 
     def slow_down(self) -> None:
         """Wait until the next step may be taken, where the page wants to see them one by one."""
-        if not self._least_seconds:
+        if not self.pace:
             return
+
+        def is_over() -> bool:
+            return self._mode == PAUSE or self._is_asked() or not self._next_step  # which another pace forgets
+
         with self._changed:
-            left = self._next_step - time.monotonic()
-            self._changed.wait_for(lambda: self._mode == PAUSE or self._is_asked(), max(0.0, left))
-            self._next_step = max(self._next_step, time.monotonic()) + self._least_seconds
+            left = min(self._next_step, self._deadline) - time.monotonic()
+            self._changed.wait_for(is_over, max(0.0, left))
+            if self.pace:
+                self._next_step = max(self._next_step, time.monotonic()) + 1 / self.pace
 
     def _is_asked(self) -> bool:
         return self._has_new_settings or self.interruption.requested

@@ -17,6 +17,7 @@ from handgrad.training.run import RunDirectory
 from handgrad.web.errors import BusyError, NotFoundError
 from handgrad.web.event_log import EventLog
 from handgrad.web.processes import kill, start
+from handgrad.web.runs import RunFolder
 
 #: Trainings at the same time, and ended ones that are remembered.
 AT_ONCE, REMEMBERED = 2, 20
@@ -104,18 +105,28 @@ class Training:
         assert self._process.stderr is not None
         listener = threading.Thread(target=self._listen, args=(self._process.stderr,), daemon=True)
         listener.start()
-        for line in self._process.stdout:
-            with suppress(ValueError):  # half a line, of a process that was killed
-                self._take(json.loads(line))
-        code = self._process.wait()
-        listener.join(1.0)  # longer, where a process that it started lives on
+        message = "What the process told could not be understood, so it was ended."
+        try:
+            for line in self._process.stdout:
+                with suppress(ValueError):  # half a line, of a process that was killed
+                    self._take(json.loads(line))
+            code = self._process.wait()
+            listener.join(1.0)  # longer, where a process that it started lives on
+            message = self._obituary(code)
+        finally:  # whatever happens, nobody waits for more
+            kill(self._process)
+            self._process.wait()
+            self._process.stdout.close()
+            self._conclude(message)
+
+    def _conclude(self, message: str) -> None:
+        """Say that it is over; with this message, if the process has not done so."""
         self._watchdog.cancel()
         if not self.is_over:
-            self._take({"event": "failed", "message": self._obituary(code)})
+            self._take({"event": FAILED, "message": message})
         if self._is_new:
             with suppress(OSError):  # only of a training that never began
                 self.run.rmdir()
-        self._process.stdout.close()
         with suppress(queue.Full):  # else there is a line to send, which fails
             self._unread.put_nowait(None)
         self.log.close()
@@ -138,13 +149,11 @@ class Training:
     def _obituary(self, code: int) -> str:
         """Why a process ended that had not said goodbye."""
         last = self._errors[-1].rstrip(".") if self._errors else ""
-        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        how = f"was ended by {_signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
         reason = f": {last}" if last else ""
-        hint = "" if self._is_empty() else " It can be gone on with from its latest checkpoint."
+        is_saved = any((self.run / "checkpoints").glob("*.safetensors"))
+        hint = " It can be gone on with from its latest checkpoint." if is_saved else ""
         return f"The process that trained {how}{reason}.{hint}"
-
-    def _is_empty(self) -> bool:
-        return not any((self.run / "checkpoints").glob("*.safetensors"))
 
     def stop(self) -> None:
         """Ask it to save what it learned and to end; does not wait."""
@@ -159,6 +168,14 @@ class Training:
             self._follower.join(seconds)
 
 
+def _signal_name(number: int) -> str:
+    """Such as SIGKILL; those for real-time programs have a number only."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
 class Trainings:
     """All trainings, by the name of their run.
 
@@ -166,7 +183,6 @@ class Trainings:
         runs: the folder that run directories are made in.
         at_once: how many may run, or wait, at the same time.
         seconds: that each may take.
-        memory: bytes that each may take.
         threads: that compute in each; None for all cores.
         abandoned: seconds after which a paused training that nobody follows is ended, where another needs its place.
     """
@@ -177,14 +193,13 @@ class Trainings:
         *,
         at_once: int = AT_ONCE,
         seconds: float = SECONDS,
-        memory: int = MEMORY,
         threads: int | None = None,
         abandoned: float = ABANDONED,
     ) -> None:
-        self._runs = runs
+        self._folder = RunFolder(runs.resolve())
         self._abandoned = abandoned
         self._at_once = at_once
-        self._limits = {"seconds": seconds, "memory": memory, "threads": threads}
+        self._limits = {"seconds": seconds, "memory": MEMORY, "threads": threads}
         self._trainings: dict[str, Training] = {}  # never changed but replaced, so that nobody waits to look
         self._lock = threading.Lock()  # held by who starts one
 
@@ -205,7 +220,7 @@ class Trainings:
         order = {"recipe": name, "changes": dict(changes), "paused": paused, "resume": False}
         with self._lock:
             self._make_room()
-            run = RunDirectory.create_next(self._runs.resolve(), recipe.name).path
+            run = RunDirectory.create_next(self._folder.directory, recipe.name).path
             try:
                 return self._begin(run, order)
             except HandgradError:
@@ -226,22 +241,12 @@ class Trainings:
             BusyError: too many train already.
         """
         with self._lock:
-            run = self._find(name)
+            run = self._folder.path(name)
             if name in self._trainings and not self._trainings[name].is_over:
                 raise HandgradError(f"The run {name} is being trained already; follow it, or stop it first.")
             self._make_room()
             order = {"changes": dict(changes), "paused": paused, "resume": True}
             return self._begin(run, order)
-
-    def _find(self, name: str) -> Path:
-        """The directory of a run, by a list of them all, so that no name leads elsewhere."""
-        try:
-            paths = {path.name: path for path in self._runs.resolve().iterdir()} if self._runs.is_dir() else {}
-            if name in paths and paths[name].is_dir():
-                return paths[name]
-        except OSError as error:
-            raise HandgradError(f"{self._runs} cannot be read ({error.strerror}); see to its permissions.") from error
-        raise NotFoundError(f"There is no run {name!r} in {self._runs}.")
 
     def _make_room(self) -> None:
         self._end_abandoned()

@@ -19,6 +19,7 @@ from handgrad.session import Saving, begin, resume
 from handgrad.training.recipe import Recipe
 from handgrad.training.run import finite
 from handgrad.web.observer import PageObserver
+from handgrad.web.processes import give_way
 from handgrad.web.steering import Steering
 
 #: Seconds between two checkpoints, which are also what the page sees of the weights.
@@ -60,23 +61,8 @@ def _train(order: Mapping[str, Any], observer: PageObserver) -> None:
     if order["resume"]:
         resume(run, order["changes"], device=None, threads=order["threads"], saving=saving, observer=observer)
     else:
-        recipe = Recipe.load(order["recipe"])
-        recipe = changed_recipe(recipe, order["changes"])
+        recipe = Recipe.load(order["recipe"]).tailored(order["changes"])
         begin(recipe, run, device="cpu", threads=order["threads"], saving=saving, observer=observer)
-
-
-def changed_recipe(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
-    """A recipe with changes as the page sends them; a whole table may be among them, and is taken first.
-
-    Raises:
-        RecipeError: there is no such place, or a value is of the wrong kind.
-
-    >>> changed_recipe(Recipe.load("mlp"), {"optimizer.beta1": 0.8, "optimizer": {"name": "adam"}}).optimizer
-    {'name': 'adam', 'beta1': 0.8}
-    """
-    recipe = recipe.override(dict(sorted(changes.items(), key=lambda item: item[0].count("."))))
-    # As on the command line: who chooses a width does not want to have one searched.
-    return recipe.override({"select.widths": ()}) if "model.hidden" in changes else recipe
 
 
 def _own_output() -> IO[str]:
@@ -88,8 +74,7 @@ def _own_output() -> IO[str]:
 
 def _be_modest(memory: int) -> None:
     """Let others go first, and take no more than so many bytes, where the system can see to that."""
-    with suppress(AttributeError, OSError):  # Windows has no nice
-        os.nice(5)
+    give_way()
     with suppress(ImportError, OSError, ValueError):
         import resource
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from handgrad.errors import ArgumentError
 from handgrad.inspection.cell import ends
 from handgrad.inspection.cell.functions import FUNCTIONS, DerivativeWiring
-from handgrad.inspection.cell.parts import Account, Factor, Index, Part, Site, Wiring, element, number
+from handgrad.inspection.cell.parts import Account, Factor, Index, Part, Site, Wiring, equal, standing
 from handgrad.inspection.cell.sums import SUMS
 from handgrad.inspection.trace import Trace
 from handgrad.layers import Layer
@@ -94,7 +94,7 @@ def _account(trace: Trace, array: str, index: Index) -> tuple[int | None, str, A
         return site.position, rule, _wiring(site.layer).input_gradient(site, site.layer, index)
     if kind == "parameter_gradient":
         return _parameter_gradient(trace, name, index)
-    return None, "", Account(((element(_LETTERS.get(kind, "w"), index), number(float(trace[array][index]))),))
+    return None, "", equal(standing(trace, _LETTERS.get(kind, "w"), array, index), sources=())
 
 
 _LETTERS = {"activation": "x", "parameter": "w"}
@@ -103,7 +103,7 @@ _LETTERS = {"activation": "x", "parameter": "w"}
 def _parameter_gradient(trace: Trace, name: str, index: Index) -> tuple[int, str, Account]:
     place = trace.owner(name)
     prefix, layer = trace.layers[place]
-    own = name.removeprefix(f"{prefix}.") if prefix else name
+    own = name.removeprefix(f"{prefix}.")
     wiring = _wiring(layer) if own in layer.parameter_specs() else DerivativeWiring()
     account = wiring.parameter_gradient(Site(trace, place), layer, own, index)
     return place, layer.formulas.backward.get(own, ""), account

@@ -4,7 +4,18 @@ from collections.abc import Callable
 
 import numpy as np
 
-from handgrad.inspection.cell.parts import Account, Factor, Index, Part, element, number, product, summed
+from handgrad.inspection.cell.parts import (
+    Account,
+    Factor,
+    Index,
+    Part,
+    element,
+    equal,
+    number,
+    product,
+    standing,
+    summed,
+)
 from handgrad.inspection.trace import Trace, Update
 from handgrad.losses import BinaryCrossEntropy, CrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
 from handgrad.optimizers import SGD, Adam, RMSProp
@@ -14,17 +25,15 @@ Y_HAT, T = r"\hat y", "t"
 
 def probability(trace: Trace, index: Index) -> Account:
     """An element of the probabilities; of a softmax, from all scores."""
-    value, sources = float(trace.probabilities[index]), _outputs(trace)
-    name = element(Y_HAT, index)
+    result, score = _probability(trace, index), _output(trace, index)
+    if isinstance(trace.loss, BinaryCrossEntropy):
+        return equal(result, rf"\sigma({score.symbol})", sources=[score])
     if not isinstance(trace.loss, SoftmaxCrossEntropy):
-        function = rf"\sigma({_output(trace, index).symbol})" if isinstance(trace.loss, BinaryCrossEntropy) else ""
-        chain = (name, *([function] if function else [_output(trace, index).symbol]), number(value))
-        return Account((chain,), sources=(_output(trace, index),))
-    score = _output(trace, index)
+        return equal(result, score.symbol, sources=[score])
     total = float(np.exp(trace.activations[-1].astype(np.float64) - _largest(trace)).sum())
     symbols = rf"\frac{{e^{{{score.symbol} - m}}}}{{\sum_j e^{{x_j - m}}}}, \quad m = \max_j x_j"
     power = f"e^{{{number(score.value)} - {number(_largest(trace), factor=True)}}}"
-    return Account(((name, symbols, rf"\frac{{{power}}}{{{number(total)}}}", number(value)),), sources=sources)
+    return equal(result, symbols, rf"\frac{{{power}}}{{{number(total)}}}", sources=_outputs(trace))
 
 
 def loss_value(trace: Trace) -> Account:
@@ -32,7 +41,7 @@ def loss_value(trace: Trace) -> Account:
     assert trace.loss_value is not None
     write = next(write for kind, write in _TERMS.items() if isinstance(trace.loss, kind))
     parts = [part for index in np.ndindex(_targets(trace).shape) for part in write(trace, index)]
-    return summed("L", trace.loss_value, parts, sources=_outputs(trace))
+    return summed(Factor("L", trace.loss_value), parts, sources=_outputs(trace))
 
 
 def _log_terms(trace: Trace, index: Index) -> list[Part]:
@@ -77,9 +86,8 @@ def loss_gradient(trace: Trace, index: Index) -> Account:
     explain = next(write for kind, write in _LOSSES.items() if isinstance(trace.loss, kind))
     target = Factor(element(T, index), float(_targets(trace)[index]))
     symbols, numbers, source = explain(trace, index, target)
-    place = f"gradient.{len(trace.layers)}"
-    name = element(rf"\bar{{{_letter(trace)}}}", index)
-    return Account(((name, symbols, numbers, number(float(trace[place][index]))),), sources=(source,))
+    result = standing(trace, rf"\bar{{{_letter(trace)}}}", f"gradient.{len(trace.layers)}", index)
+    return equal(result, symbols, numbers, sources=[source])
 
 
 def _of_softmax(trace: Trace, index: Index, target: Factor) -> tuple[str, str, Factor]:
@@ -151,8 +159,7 @@ def _letter(trace: Trace) -> str:
 
 
 def _output(trace: Trace, index: Index) -> Factor:
-    array = f"activation.{len(trace.layers)}"
-    return Factor(element(_letter(trace), index), float(trace[array][index]), array, index)
+    return standing(trace, _letter(trace), f"activation.{len(trace.layers)}", index)
 
 
 def _outputs(trace: Trace) -> tuple[Factor, ...]:
@@ -160,26 +167,23 @@ def _outputs(trace: Trace) -> tuple[Factor, ...]:
 
 
 def _probability(trace: Trace, index: Index) -> Factor:
-    return Factor(element(Y_HAT, index), float(trace.probabilities[index]), "probabilities", index)
+    return standing(trace, Y_HAT, "probabilities", index)
 
 
 def updated(trace: Trace, name: str, index: Index) -> Account:
     """A parameter after the update."""
     update = trace.update
     assert update is not None
-    w = Factor(element("w", index), float(trace[f"parameter.{name}"][index]), f"parameter.{name}", index)
-    gradient = f"parameter_gradient.{name}"
-    g = Factor("g", float(trace[gradient][index]), gradient, index)
-    decay, lines = update.optimizer.weight_decay, list[tuple[str, ...]]()
-    if decay and not getattr(update.optimizer, "decoupled", False):
-        value = g.value + decay * w.value
-        lines.append(("g", r"\bar w + \lambda w", _plus(g.value, decay, w.value), number(value)))
-        g = Factor("g", value, gradient, index)
-    else:
-        lines.append(("g", r"\bar w", number(g.value)))
+    w = standing(trace, "w", f"parameter.{name}", index)
+    gradient = standing(trace, "g", f"parameter_gradient.{name}", index)
+    optimizer, g = update.optimizer, gradient.value
+    line: tuple[str, ...] = ("g", r"\bar w", number(g))
+    if optimizer.weight_decay and not (isinstance(optimizer, Adam) and optimizer.decoupled):
+        g += optimizer.weight_decay * w.value
+        line = ("g", r"\bar w + \lambda w", _plus(gradient.value, optimizer.weight_decay, w.value), number(g))
     after = number(float(update.parameters[name][index]))
-    explain = next(write for kind, write in _OPTIMIZERS if isinstance(update.optimizer, kind))
-    return Account((*lines, *explain(update, name, index, w.value, g.value, after)), sources=(w, g))
+    explain = next(write for kind, write in _OPTIMIZERS if isinstance(optimizer, kind))
+    return Account((line, *explain(update, name, index, w.value, g, after)), sources=(w, gradient))
 
 
 def _plus(first: float, factor: float, second: float) -> str:
@@ -189,30 +193,15 @@ def _plus(first: float, factor: float, second: float) -> str:
 def _by_sgd(update: Update, name: str, index: Index, w: float, g: float, after: str) -> list[tuple[str, ...]]:
     sgd = update.optimizer
     assert isinstance(sgd, SGD)
+    step_size = number(sgd.learning_rate)
     if not sgd.momentum:
-        return [
-            (
-                r"w'",
-                r"w - \eta\, g",
-                rf"{number(w)} - {number(sgd.learning_rate)} \cdot {number(g, factor=True)}",
-                after,
-            )
-        ]
+        return [("w'", r"w - \eta\, g", rf"{number(w)} - {step_size} \cdot {number(g, factor=True)}", after)]
     v, v_after = (float(slots["velocity"][name][index]) for slots in (update.slots, update.slots_updated))
     step, way = (r"(g + \mu v')", g + sgd.momentum * v_after) if sgd.nesterov else ("v'", v_after)
+    velocity = rf"{number(sgd.momentum)} \cdot {number(v, factor=True)} + {number(g, factor=True)}"
     return [
-        (
-            r"v'",
-            r"\mu v + g",
-            rf"{number(sgd.momentum)} \cdot {number(v, factor=True)} + {number(g, factor=True)}",
-            number(v_after),
-        ),
-        (
-            r"w'",
-            rf"w - \eta\,{step}",
-            rf"{number(w)} - {number(sgd.learning_rate)} \cdot {number(way, factor=True)}",
-            after,
-        ),
+        ("v'", r"\mu v + g", velocity, number(v_after)),
+        ("w'", rf"w - \eta\,{step}", rf"{number(w)} - {step_size} \cdot {number(way, factor=True)}", after),
     ]
 
 
@@ -232,9 +221,10 @@ def _by_adam(update: Update, name: str, index: Index, w: float, g: float, after:
         lines.append((f"{letter}'", rf"{beta[0]} {letter} + (1 - {beta[0]})\,{power}", numbers, number(now)))
         correction = rf"\frac{{{number(now)}}}{{1 - {number(beta[1])}^{{{t}}}}}"
         lines.append((hat, rf"\frac{{{letter}'}}{{1 - {beta[0]}^t}}", correction, number(corrected)))
-    kept = r"(1 - \eta\lambda)\,w" if adam.decoupled and adam.weight_decay else "w"
-    shrinking = rf"(1 - {number(adam.learning_rate)} \cdot {number(adam.weight_decay)}) \cdot {number(w, factor=True)}"
-    start = shrinking if adam.decoupled and adam.weight_decay else number(w)
+    kept, start = "w", number(w)
+    if adam.decoupled and adam.weight_decay:
+        rate, decay = number(adam.learning_rate), number(adam.weight_decay)
+        kept, start = r"(1 - \eta\lambda)\,w", rf"(1 - {rate} \cdot {decay}) \cdot {number(w, factor=True)}"
     root = rf"\sqrt{{{number(v_hat)}}} + {number(adam.epsilon)}"
     move = rf"{start} - {number(adam.learning_rate)} \cdot \frac{{{number(m_hat)}}}{{{root}}}"
     return [*lines, (r"w'", rf"{kept} - \eta\,\frac{{\hat m}}{{\sqrt{{\hat v}} + \varepsilon}}", move, after)]

@@ -16,11 +16,11 @@ from handgrad.inspection.cell.parts import (
     X,
     Y,
     element,
+    equal,
     number,
     product,
     summed,
 )
-from handgrad.inspection.cell.sums import dotted
 from handgrad.inspection.trace import Values
 from handgrad.layers import GELU, BatchNorm1d, BatchNorm2d, Layer, LeakyReLU, ReLU, Sigmoid, Tanh
 
@@ -44,7 +44,7 @@ class FunctionWiring(Wiring):
         """y = f(x)."""
         x = site.factor(X, index)
         symbols, numbers = self.function(x.symbol, layer), self.function(number(x.value, factor=True), layer)
-        return Account(((element(Y, index), symbols, numbers, number(float(site[Y][index]))),), sources=(x,))
+        return equal(site.factor(Y, index), symbols, numbers, sources=[x])
 
     def input_gradient(self, site: Site, layer: Layer, index: Index) -> Account:
         """x̄ = ȳ f'(x)."""
@@ -52,8 +52,7 @@ class FunctionWiring(Wiring):
         symbols = rf"{dy.symbol} \cdot {self.slope(x.symbol, y.symbol, layer)}"
         slope = self.slope(number(x.value, factor=True), number(y.value, factor=True), layer)
         numbers = rf"{number(dy.value, factor=True)} \cdot {slope}"
-        chain = (element(DX, index), symbols, numbers, number(float(site[DX][index])))
-        return Account((chain,), sources=(dy, x))
+        return equal(site.factor(DX, index), symbols, numbers, sources=[dy, x])
 
 
 class BatchNormWiring(Wiring):
@@ -68,8 +67,7 @@ class BatchNormWiring(Wiring):
         root = rf"\sqrt{{{number(variance)} + \varepsilon}}"
         factor, addend = number(scale.value, factor=True), number(shift.value, factor=True)
         numbers = rf"{factor} \cdot \frac{{{top}}}{{{root}}} + {addend}"
-        chain = (element(Y, index), symbols, numbers, number(float(site[Y][index])))
-        return Account((chain,), sources=(x, scale, shift), remark="running")
+        return equal(site.factor(Y, index), symbols, numbers, sources=[x, scale, shift], remark="running")
 
     def input_gradient(self, site: Site, layer: Layer, index: Index) -> Account:
         """x̄ = ȳ γ / √(σ² + ε)."""
@@ -78,18 +76,16 @@ class BatchNormWiring(Wiring):
         symbols = rf"{dy.symbol}\,\frac{{{scale.symbol}}}{{\sqrt{{\sigma^2 + \varepsilon}}}}"
         root = rf"\sqrt{{{number(variance)} + \varepsilon}}"
         numbers = rf"{number(dy.value, factor=True)} \cdot \frac{{{number(scale.value)}}}{{{root}}}"
-        chain = (element(DX, index), symbols, numbers, number(float(site[DX][index])))
-        return Account((chain,), sources=(dy, scale), remark="running")
+        return equal(site.factor(DX, index), symbols, numbers, sources=[dy, scale], remark="running")
 
     def parameter_gradient(self, site: Site, layer: Layer, name: str, index: Index) -> Account:
         """γ̄ = Σ ȳ x̂ over the channel; β̄ = Σ ȳ."""
         (c,) = index
         places = [(c, *place) for place in np.ndindex(site[Y].shape[1:])]
-        value = float(site.trace[f"parameter_gradient.{dotted(site, name)}"][index])
         if name == "bias":
-            return summed(element(r"\bar\beta", index), value, [product(site.factor(DY, p)) for p in places])
+            return summed(site.parameter_gradient(r"\beta", name, index), [product(site.factor(DY, p)) for p in places])
         parts = [product(site.factor(DY, place), self._normalised(site, layer, place)) for place in places]
-        return summed(element(r"\bar\gamma", index), value, parts, remark="running")
+        return summed(site.parameter_gradient(r"\gamma", name, index), parts, remark="running")
 
     def _normalised(self, site: Site, layer: Layer, index: Index) -> Factor:
         """x̂, which stands in no array; it is lit where its x stands."""
@@ -117,13 +113,13 @@ class DerivativeWiring(Wiring):
         dy[(0, *index)] = 1
         reached = self._backward(site, layer, dy)[0]
         sources = tuple(site.factor(X, tuple(map(int, place))) for place in np.argwhere(reached))
-        return Account(((element(Y, index), number(float(site[Y][index]))),), sources=sources)
+        return equal(site.factor(Y, index), sources=sources)
 
     def input_gradient(self, site: Site, layer: Layer, index: Index) -> Account:
         """x̄ = Σ ȳ ∂y/∂x, the chain rule."""
-        shape, name = site[Y].shape, element(DX, index)
+        shape, result = site[Y].shape, site.factor(DX, index)
         if site[Y].size > _MOST_OUTPUTS:
-            return Account(((name, number(float(site[DX][index]))),))
+            return equal(result, sources=())
         dy = np.eye(site[Y].size, dtype=site[Y].dtype).reshape(-1, *shape)  # (M, M) → (M, …), a unit vector a row
         slopes = self._backward(site, layer, dy)  # (M, …)
         parts = []
@@ -131,12 +127,11 @@ class DerivativeWiring(Wiring):
             if slope:
                 symbol = rf"\frac{{\partial {element(Y, place)}}}{{\partial {element(X, index)}}}"
                 parts.append(product(site.factor(DY, place), Factor(symbol, float(slope))))
-        return summed(name, float(site[DX][index]), parts)
+        return summed(result, parts)
 
     def parameter_gradient(self, site: Site, layer: Layer, name: str, index: Index) -> Account:
         """The number alone."""
-        value = float(site.trace[f"parameter_gradient.{dotted(site, name)}"][index])
-        return Account(((element(r"\bar\theta", index), number(value)),))
+        return equal(site.parameter_gradient(r"\theta", name, index), sources=())
 
     def _backward(self, site: Site, layer: Layer, dy: Values) -> Values:
         """Gradients with respect to x, (M, …), for M gradients of y."""

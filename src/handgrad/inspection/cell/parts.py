@@ -8,6 +8,7 @@ import numpy as np
 
 from handgrad.inspection.trace import Trace, Values
 from handgrad.layers import Layer
+from handgrad.layers.parameters import dotted
 
 Index: TypeAlias = tuple[int, ...]
 
@@ -86,15 +87,24 @@ class Site:
         """The array of x, y or a gradient."""
         return self.trace[self.arrays[letter]]
 
+    def dotted(self, name: str) -> str:
+        """A parameter's name in the model."""
+        return dotted(self.name, name)
+
     def factor(self, letter: str, index: Index) -> Factor:
         """An element of x, y or a gradient."""
-        array = self.arrays[letter]
-        return Factor(element(letter, index), float(self.trace[array][index]), array, index)
+        return self._factor(letter, self.arrays[letter], index)
 
     def parameter(self, letter: str, name: str, index: Index) -> Factor:
         """An element of one of the layer's parameters."""
-        array = f"parameter.{self.name}.{name}" if self.name else f"parameter.{name}"
-        return Factor(element(letter, index), float(self.trace[array][index]), array, index)
+        return self._factor(letter, f"parameter.{self.dotted(name)}", index)
+
+    def parameter_gradient(self, letter: str, name: str, index: Index) -> Factor:
+        """An element of the gradient of one of them; the letter is the parameter's."""
+        return self._factor(rf"\bar {letter}", f"parameter_gradient.{self.dotted(name)}", index)
+
+    def _factor(self, letter: str, array: str, index: Index) -> Factor:
+        return standing(self.trace, letter, array, index)
 
 
 class Wiring:
@@ -111,6 +121,11 @@ class Wiring:
     def parameter_gradient(self, site: Site, layer: Layer, name: str, index: Index) -> Account:
         """An element of a parameter's gradient."""
         raise NotImplementedError
+
+
+def standing(trace: Trace, letter: str, array: str, index: Index) -> Factor:
+    """A number of a trace."""
+    return Factor(element(letter, index), float(trace[array][index]), array, index)
 
 
 def product(*factors: Factor) -> Part:
@@ -145,16 +160,19 @@ def number(value: float, *, factor: bool = False) -> str:
     return f"({text})" if factor and (value < 0 or "10^" in text) else text
 
 
-def summed(
-    name: str, value: float, parts: Sequence[Part], *, sources: Iterable[Factor] = (), remark: str = ""
-) -> Account:
+def equal(result: Factor, *steps: str, sources: Iterable[Factor], remark: str = "") -> Account:
+    """The account of a number by the expressions that it equals."""
+    return Account(((result.symbol, *steps, number(result.value)),), sources=tuple(sources), remark=remark)
+
+
+def summed(result: Factor, parts: Sequence[Part], *, sources: Iterable[Factor] = (), remark: str = "") -> Account:
     """The account of a sum: its largest addends as symbols, then as numbers, then the number itself."""
     largest = sorted(range(len(parts)), key=lambda place: -abs(parts[place].product))[:_SHOWN]
     shown = [parts[place] for place in sorted(largest)]
     dots = [r"\cdots"] if len(shown) < len(parts) else []
     symbols = " + ".join(["\\,".join(f.symbol for f in part.factors) for part in shown] + dots) or "0"
     numbers = " + ".join([_in_numbers(part, alone=len(parts) == 1) for part in shown] + dots) or "0"
-    chain = [name, symbols, numbers, number(value)]
+    chain = [result.symbol, symbols, numbers, number(result.value)]
     kept = [text for place, text in enumerate(chain) if not place or text != chain[place - 1]]
     return Account((tuple(kept),), tuple(parts), tuple(sources), remark)
 

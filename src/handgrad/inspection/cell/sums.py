@@ -15,7 +15,7 @@ from handgrad.inspection.cell.parts import (
     Wiring,
     X,
     Y,
-    element,
+    equal,
     number,
     product,
     summed,
@@ -34,7 +34,7 @@ class LinearWiring(Wiring):
         inputs = range(layer.in_features)
         parts = [product(site.parameter("W", "weight", (o, i)), site.factor(X, (*row, i))) for i in inputs]
         parts += [product(site.parameter("b", "bias", (o,)))] if layer.has_bias else []
-        return summed(element(Y, index), float(site[Y][index]), parts)
+        return summed(site.factor(Y, index), parts)
 
     def input_gradient(self, site: Site, layer: Layer, index: Index) -> Account:
         """x̄_i = Σ ȳ_o W_oi."""
@@ -42,17 +42,17 @@ class LinearWiring(Wiring):
         *row, i = index
         outputs = range(layer.out_features)
         parts = [product(site.factor(DY, (*row, o)), site.parameter("W", "weight", (o, i))) for o in outputs]
-        return summed(element(DX, index), float(site[DX][index]), parts)
+        return summed(site.factor(DX, index), parts)
 
     def parameter_gradient(self, site: Site, layer: Layer, name: str, index: Index) -> Account:
         """W̄_oi = Σ ȳ_o x_i and b̄_o = Σ ȳ_o over the rows, of which one example mostly has one."""
         rows = list(np.ndindex(site[Y].shape[:-1]))
-        value = float(site.trace[f"parameter_gradient.{dotted(site, name)}"][index])
         if name == "bias":
-            return summed(element(r"\bar b", index), value, [product(site.factor(DY, (*row, *index))) for row in rows])
+            parts = [product(site.factor(DY, (*row, *index))) for row in rows]
+            return summed(site.parameter_gradient("b", name, index), parts)
         o, i = index
         parts = [product(site.factor(DY, (*row, o)), site.factor(X, (*row, i))) for row in rows]
-        return summed(element(r"\bar W", index), value, parts)
+        return summed(site.parameter_gradient("W", name, index), parts)
 
 
 class ConvWiring(Wiring):
@@ -68,7 +68,7 @@ class ConvWiring(Wiring):
             for i, j, u, v in window(layer, p, q, site[X].shape)
         ]
         parts += [product(site.parameter("b", "bias", (o,)))] if layer.has_bias else []
-        return summed(element(Y, index), float(site[Y][index]), parts)
+        return summed(site.factor(Y, index), parts)
 
     def input_gradient(self, site: Site, layer: Layer, index: Index) -> Account:
         """x̄_cuv = Σ ȳ_opq W_ocij over the windows that the pixel lies in."""
@@ -79,22 +79,22 @@ class ConvWiring(Wiring):
             for o in range(layer.out_channels)
             for i, j, p, q in windows_with(layer, u, v, site[Y].shape)
         ]
-        return summed(element(DX, index), float(site[DX][index]), parts)
+        return summed(site.factor(DX, index), parts)
 
     def parameter_gradient(self, site: Site, layer: Layer, name: str, index: Index) -> Account:
         """W̄_ocij = Σ ȳ_opq x_c,sp+i,sq+j over all places; b̄_o = Σ ȳ_opq."""
         assert isinstance(layer, Conv2d)
-        value = float(site.trace[f"parameter_gradient.{dotted(site, name)}"][index])
         o, grid = index[0], np.ndindex(site[Y].shape[1:])
         if name == "bias":
-            return summed(element(r"\bar b", index), value, [product(site.factor(DY, (o, p, q))) for p, q in grid])
+            parts = [product(site.factor(DY, (o, p, q))) for p, q in grid]
+            return summed(site.parameter_gradient("b", name, index), parts)
         _, c, i, j = index
         parts = []
         for p, q in grid:
             u, v = (s * a + k - pad for s, a, k, pad in zip(layer.stride, (p, q), (i, j), layer.padding, strict=True))
             if 0 <= u < site[X].shape[1] and 0 <= v < site[X].shape[2]:
                 parts.append(product(site.factor(DY, (o, p, q)), site.factor(X, (c, u, v))))
-        return summed(element(r"\bar W", index), value, parts)
+        return summed(site.parameter_gradient("W", name, index), parts)
 
 
 class MeanPoolWiring(Wiring):
@@ -105,14 +105,14 @@ class MeanPoolWiring(Wiring):
         assert isinstance(layer, AvgPool2d)
         c, p, q = index
         pixels = [site.factor(X, (c, u, v)) for _, _, u, v in window(layer, p, q, site[X].shape)]
-        return summed(element(Y, index), float(site[Y][index]), [product(_share(layer), pixel) for pixel in pixels])
+        return summed(site.factor(Y, index), [product(_share(layer), pixel) for pixel in pixels])
 
     def input_gradient(self, site: Site, layer: Layer, index: Index) -> Account:
         """x̄ = Σ ȳ / (k_h k_w) over the windows that the pixel lies in."""
         assert isinstance(layer, AvgPool2d)
         c, u, v = index
         outputs = [site.factor(DY, (c, p, q)) for _, _, p, q in windows_with(layer, u, v, site[Y].shape)]
-        return summed(element(DX, index), float(site[DX][index]), [product(_share(layer), dy) for dy in outputs])
+        return summed(site.factor(DX, index), [product(_share(layer), dy) for dy in outputs])
 
 
 class MaxPoolWiring(Wiring):
@@ -124,10 +124,9 @@ class MaxPoolWiring(Wiring):
         c, p, q = index
         pixels = [site.factor(X, (c, u, v)) for _, _, u, v in window(layer, p, q, site[X].shape)]
         if len(pixels) == 1:
-            return summed(element(Y, index), float(site[Y][index]), [product(*pixels)])
+            return summed(site.factor(Y, index), [product(*pixels)])
         symbols, numbers = ", ".join(f.symbol for f in pixels), ", ".join(number(f.value) for f in pixels)
-        chain = (element(Y, index), rf"\max({symbols})", rf"\max({numbers})", number(float(site[Y][index])))
-        return Account((chain,), sources=tuple(pixels))
+        return equal(site.factor(Y, index), rf"\max({symbols})", rf"\max({numbers})", sources=pixels)
 
     def input_gradient(self, site: Site, layer: Layer, index: Index) -> Account:
         """x̄ = Σ ȳ over the windows in which the pixel is the first maximum."""
@@ -140,7 +139,7 @@ class MaxPoolWiring(Wiring):
             if max(pixels, key=lambda place: float(site[X][(c, *place)])) == (u, v):  # the first of several
                 won.append(product(around[-1]))
         remark = "" if won else "not_largest"
-        return summed(element(DX, index), float(site[DX][index]), won, sources=around, remark=remark)
+        return summed(site.factor(DX, index), won, sources=around, remark=remark)
 
 
 class ReshapeWiring(Wiring):
@@ -149,18 +148,13 @@ class ReshapeWiring(Wiring):
     def output(self, site: Site, layer: Layer, index: Index) -> Account:
         """y holds x."""
         place = _reshaped(index, site[Y].shape, site[X].shape)
-        return summed(element(Y, index), float(site[Y][index]), [product(site.factor(X, place))], remark=_remark(layer))
+        return summed(site.factor(Y, index), [product(site.factor(X, place))], remark=_remark(layer))
 
     def input_gradient(self, site: Site, layer: Layer, index: Index) -> Account:
         """x̄ holds ȳ."""
         place = _reshaped(index, site[X].shape, site[Y].shape)
         dy = product(site.factor(DY, place))
-        return summed(element(DX, index), float(site[DX][index]), [dy], remark=_remark(layer))
-
-
-def dotted(site: Site, name: str) -> str:
-    """A parameter's name in the model."""
-    return f"{site.name}.{name}" if site.name else name
+        return summed(site.factor(DX, index), [dy], remark=_remark(layer))
 
 
 def window(layer: Conv2d | Pool2d, p: int, q: int, shape: tuple[int, ...]) -> Iterator[tuple[int, int, int, int]]:

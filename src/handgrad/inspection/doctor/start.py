@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from handgrad.inspection.doctor.finding import Finding
 from handgrad.inspection.doctor.patient import Patient
 from handgrad.inspection.signals import Signal
-from handgrad.layers import ReLU, Sigmoid, Softmax, Tanh
+from handgrad.layers import ReLU, Softmax
 from handgrad.losses import CrossEntropy, SoftmaxCrossEntropy
 
 #: How far above ln C the first loss may be.
@@ -95,11 +95,8 @@ def faded_signals(patient: Patient) -> Iterator[Finding]:
 def saturated_units(patient: Patient) -> Iterator[Finding]:
     """Sigmoids and hyperbolic tangents that lie at their ends, where they are flat."""
     for signal in patient.signals[:-1]:
-        if not isinstance(signal.layer, Sigmoid | Tanh):
-            continue
-        level = np.abs(2 * signal.output - 1) if isinstance(signal.layer, Sigmoid) else np.abs(signal.output)
-        share = float(np.mean(level > 0.98))
-        if share <= _MANY_SATURATED:
+        share = signal.saturated
+        if share is None or share <= _MANY_SATURATED:
             continue
         yield Finding(
             "Saturated units",

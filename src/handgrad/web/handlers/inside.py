@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from starlette.responses import Response
 
-from handgrad.errors import ArgumentError, ShapeError
+from handgrad.data.loader import one_hot
+from handgrad.errors import ArgumentError
 from handgrad.inspection.cell import Cell, Part
 from handgrad.inspection.cell import explain as explain_cell
 from handgrad.inspection.trace import Trace
@@ -19,15 +20,13 @@ from handgrad.optimizers import SGD, Adam, Optimizer
 from handgrad.web.arrays import arrays_response
 from handgrad.web.catalog import OpenModel
 from handgrad.web.context import Context
-from handgrad.web.errors import TooLargeError
+from handgrad.web.description import optimizer_settings
 from handgrad.web.mathematics import mathematics, typeset
 
 #: So many addends of a sum are listed, the largest; of the others there is the sum.
 _LISTED = 12
 #: Seconds that the measuring of slopes may take.
 _SECONDS = 1.0
-#: Bytes of the arrays that are sent at once.
-_MOST_SENT = 64 * 2**20
 
 
 def trace(context: Context, *, kind: str, name: str, body: dict[str, Any]) -> Response:
@@ -35,9 +34,6 @@ def trace(context: Context, *, kind: str, name: str, body: dict[str, Any]) -> Re
     opened = context.catalog.open(kind, name)
     found = _trace(context, opened, body)
     wanted = {array: found[array] for array in body.get("arrays", [])}
-    size = 4 * sum(values.size for values in wanted.values())  # as float32
-    if size > _MOST_SENT:
-        raise TooLargeError(f"arrays would be {size:,} bytes, expected at most {_MOST_SENT:,}; ask for fewer at once.")
     about: dict[str, Any] = {
         "version": opened.version,
         "loss": found.loss_value,
@@ -83,23 +79,12 @@ def _trace(context: Context, opened: OpenModel, body: dict[str, Any]) -> Trace:
 
 
 def _follow(opened: OpenModel, situation: dict[str, Any]) -> Trace:
-    inputs = opened.preprocessing(_raw_input(opened, situation["input"]))
+    inputs = opened.preprocessing(opened.batch([situation["input"]]))  # of one example
     model = _edited(opened.model, situation["edits"] or [])
     if situation["label"] is None:
         return follow(model, opened.loss, inputs)
     target, optimizer = _target(opened, situation["label"]), _optimizer(opened, situation["optimizer"])
     return follow(model, opened.loss, inputs, target, optimizer=optimizer, updates=situation["updates"] or 0)
-
-
-def _raw_input(opened: OpenModel, values: list[float]) -> "np.ndarray[Any, Any]":
-    """One raw input as a batch, (1, …), in the kind of numbers that the data has."""
-    shape = opened.raw_shape
-    if len(values) != int(np.prod(shape)):
-        raise ShapeError("input", (len(values),), f"{int(np.prod(shape))} numbers, for {opened.id} takes {shape}")
-    array = np.array(values, np.float32).reshape(1, *shape)  # (P,) → (1, …)
-    if opened.test.inputs.dtype == np.uint8:
-        return np.rint(np.clip(array, 0, 255)).astype(np.uint8)
-    return array
 
 
 def _target(opened: OpenModel, label: int) -> "np.ndarray[Any, Any]":
@@ -110,7 +95,7 @@ def _target(opened: OpenModel, label: int) -> "np.ndarray[Any, Any]":
         raise ArgumentError("label", label, f"a class from 0 to {opened.classes - 1}")
     if isinstance(opened.loss, ClassificationLoss):
         return np.array([label])
-    return np.eye(opened.classes, dtype=np.float32)[[label]]  # (1, C)
+    return one_hot(np.array([label]), opened.classes)  # (1, C)
 
 
 def _optimizer(opened: OpenModel, wanted: dict[str, Any] | None) -> Optimizer:
@@ -123,8 +108,11 @@ def _optimizer(opened: OpenModel, wanted: dict[str, Any] | None) -> Optimizer:
 
 
 def _optimizer_of(optimizer: Optimizer) -> dict[str, Any]:
-    settings = {key: value for key, value in vars(optimizer).items() if isinstance(value, int | float)}
-    return {"name": type(optimizer).__name__, "settings": settings, "formula": mathematics(optimizer.formula)}
+    return {
+        "name": type(optimizer).__name__,
+        "settings": optimizer_settings(optimizer),
+        "formula": mathematics(optimizer.formula),
+    }
 
 
 def _edited(model: Layer, edits: list[dict[str, Any]]) -> Layer:
@@ -165,6 +153,7 @@ def _cell(found: Trace, explained: Cell) -> dict[str, Any]:
 
 def _part(part: Part) -> dict[str, Any]:
     factors = [
-        {"symbol": typeset(f.symbol), "value": f.value, "array": f.array, "index": list(f.index)} for f in part.factors
+        {"symbol": typeset(each.symbol), "value": each.value, "array": each.array, "index": list(each.index)}
+        for each in part.factors
     ]
     return {"factors": factors, "product": part.product}

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from handgrad.errors import RecipeError
-from handgrad.training.run import finite
 from handgrad.web.context import Context
 from handgrad.web.event_log import EventLog
 from handgrad.web.event_stream import EventStream
@@ -71,5 +70,5 @@ async def _lines(log: EventLog, after: int) -> AsyncIterator[str]:
         if event is None:
             yield ": nothing new\n\n"
         else:
-            yield f"id: {event['id']}\ndata: {json.dumps(finite(event), separators=(',', ':'))}\n\n"
+            yield f"id: {event['id']}\ndata: {json.dumps(event, separators=(',', ':'))}\n\n"
     yield "event: over\ndata: {}\n\n"

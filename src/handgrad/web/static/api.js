@@ -1,6 +1,6 @@
 // Asking the server. Arrays come as safetensors: the length of a header, the header in JSON, then the numbers.
 
-/** An answer that was refused; its message is the server's sentence. */
+/** An answer that was refused; its message is the server's sentence, its status 0 where the server does not answer. */
 export class Refused extends Error {
   constructor(message, status) {
     super(message);
@@ -8,13 +8,15 @@ export class Refused extends Error {
   }
 }
 
+/** Where the server answers for the model of that id: `modelPath("runs/first", "trace")`. */
+export const modelPath = (id, rest = "") => `/api/models/${id.split("/").map(encodeURIComponent).join("/")}${rest && `/${rest}`}`;
+
 async function ask(path, options = {}) {
   let answer;
   try {
     answer = await fetch(path, options);
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new Refused("", 0); // the server does not answer
+  } catch {
+    throw new Refused("", 0);
   }
   if (!answer.ok) {
     const said = await answer.json().catch(() => ({}));
@@ -23,27 +25,22 @@ async function ask(path, options = {}) {
   return answer;
 }
 
-const json = (body, signal) => ({
-  method: "POST",
-  headers: { "Content-Type": "application/json" },
-  body: JSON.stringify(body),
-  signal,
-});
+const post = (body, type) => ({ method: "POST", headers: { "Content-Type": type }, body });
+const json = (body) => post(JSON.stringify(body), "application/json");
 
-export const getJSON = async (path, signal) => (await ask(path, { signal })).json();
+export const getJSON = async (path) => (await ask(path)).json();
 
-export const postJSON = async (path, body, signal) => (await ask(path, json(body, signal))).json();
+/** The JSON that a JSON is answered with; further options are those of `fetch`. */
+export const postJSON = async (path, body, options = {}) => (await ask(path, { ...json(body), ...options })).json();
 
-export const postBytes = async (path, bytes, signal) =>
-  (await ask(path, { method: "POST", headers: { "Content-Type": "application/octet-stream" }, body: bytes, signal })).json();
+export const postBytes = async (path, bytes) => (await ask(path, post(bytes, "application/octet-stream"))).json();
 
-export const getArrays = async (path, signal) => parseArrays(await (await ask(path, { signal })).arrayBuffer());
+export const getArrays = async (path) => parseArrays(await (await ask(path)).arrayBuffer());
 
-export const postArrays = async (path, body, signal) =>
-  parseArrays(await (await ask(path, json(body, signal))).arrayBuffer());
+export const postArrays = async (path, body) => parseArrays(await (await ask(path, json(body))).arrayBuffer());
 
 /** {about, arrays: {name: {shape, data}}} from the bytes of a safetensors file of float32 numbers. */
-export function parseArrays(buffer) {
+function parseArrays(buffer) {
   const length = Number(new DataView(buffer).getBigUint64(0, true));
   const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 8, length)));
   const { __metadata__: metadata = {}, ...entries } = header;

@@ -1,7 +1,8 @@
 // The page: which view is shown, of which model, in which language and colours.
 
 import { getJSON, Refused } from "./api.js";
-import { announce, el, percent } from "./dom.js";
+import { followTheme, THEMES } from "./colours.js";
+import { announce, el, offer, percent } from "./dom.js";
 import { seesImages } from "./example.js";
 import { languages, preferredLanguage, register, speak, t, translate } from "./i18n.js";
 import { createStore } from "./state.js";
@@ -11,7 +12,7 @@ import * as train from "./train.js";
 
 register({
   en: {
-    "app.skip": "Skip to the network",
+    "app.skip": "Skip to the content",
     "app.views": "Views",
     "app.look": "Look inside",
     "app.train": "Train",
@@ -29,7 +30,7 @@ register({
     "app.dismiss": "Close this message",
   },
   zh: {
-    "app.skip": "跳到网络",
+    "app.skip": "跳到正文",
     "app.views": "视图",
     "app.look": "看内部",
     "app.train": "训练",
@@ -55,14 +56,29 @@ const store = createStore();
 /** Milliseconds between two looks at runs that are being trained. */
 const FOLLOWING = 2000;
 
-/** A sentence about what went wrong, above everything, until it is closed or something else goes well. */
+/** A sentence about what went wrong, above everything, until it is closed, or another comes, or a silent server answers again. */
 function complain(error) {
   if (!(error instanceof Refused)) throw error;
   const text = error.status === 0 ? t("app.gone") : error.message;
   const close = el("button", { class: "quiet", label: "app.dismiss", on: { click: () => bar.remove() } }, "×");
-  const bar = el("div", { class: "complaint", role: "alert" }, el("span", {}, text), close);
+  const bar = el("div", { class: "complaint", role: "alert", data: { status: error.status } }, el("span", {}, text), close);
   document.querySelector(".complaint")?.remove();
   document.querySelector(".top").after(bar);
+}
+
+let asked = 0; // how often which models there are
+let answered = null; // once the latest of these questions is
+
+/** Take over which models there are. Only the latest answer counts; who has asked before waits for it too. */
+async function askForModels() {
+  const mine = ++asked;
+  const { models } = await getJSON("/api/models");
+  if (mine !== asked) return answered;
+  document.querySelector('.complaint[data-status="0"]')?.remove();
+  page.models = models;
+  const chosen = page.model() ?? usualModel();
+  showModels(chosen.id);
+  store.set({ model: chosen.id, version: chosen.version });
 }
 
 const page = {
@@ -70,12 +86,7 @@ const page = {
   complain,
   models: [],
   /** Ask again which models there are; the chosen one stays chosen. */
-  async refreshModels() {
-    page.models = (await getJSON("/api/models")).models;
-    const chosen = page.model() ?? usualModel();
-    showModels(chosen.id);
-    store.set({ model: chosen.id, version: chosen.version });
-  },
+  refreshModels: () => (answered = askForModels()),
   /** Show another model of the list. */
   chooseModel: (id) => chooseModel(id, store.set),
   /** What the server says of the chosen model. */
@@ -93,12 +104,11 @@ function showModels(chosen) {
   const picker = document.getElementById("model");
   const group = (kind, key) => {
     const entries = page.models.filter((model) => model.kind === kind);
-    const options = entries.map((model) => el("option", { value: model.id, selected: model.id === chosen }, titleOf(model)));
-    return entries.length ? el("optgroup", { "label-key": key }, ...options) : null;
+    const options = entries.map((model) => el("option", { value: model.id }, titleOf(model)));
+    return options.length ? Object.assign(el("optgroup", {}, options), { label: t(key) }) : null;
   };
-  const groups = [group("runs", "app.runs"), group("recipes", "app.recipes")].filter(Boolean);
-  for (const each of groups) each.label = t(each.getAttribute("label-key"));
-  picker.replaceChildren(...groups);
+  offer(picker, [group("runs", "app.runs"), group("recipes", "app.recipes")]);
+  picker.value = chosen;
 }
 
 function titleOf(model) {
@@ -110,10 +120,10 @@ function settings() {
   const model = el("select", { id: "model", on: { change: () => chooseModel(model.value, store.visit) } });
   const language = el("select", { label: "app.language", on: { change: () => store.set({ lang: language.value }) } });
   for (const [name, title] of Object.entries(languages)) language.append(el("option", { value: name }, title));
-  const theme = el("select", { label: "app.theme", on: { change: () => chooseTheme(theme.value) } });
-  for (const name of ["auto", "light", "dark"]) theme.append(el("option", { value: name, t: `app.theme.${name}` }));
-  theme.value = savedTheme();
-  chooseTheme(theme.value);
+  const colours = followTheme(store);
+  const theme = el("select", { label: "app.theme", on: { change: () => colours.choose(theme.value) } });
+  for (const name of THEMES) theme.append(el("option", { value: name, t: `app.theme.${name}` }));
+  theme.value = colours.chosen;
   store.subscribe(() => (language.value = chosenLanguage()), ["lang"]);
   language.value = chosenLanguage();
   const labelled = el("label", { class: "model" }, el("span", { t: "app.model" }), model);
@@ -144,25 +154,6 @@ async function followModel() {
   store.set({ version: model.version });
 }
 
-function savedTheme() {
-  try {
-    return localStorage.getItem("theme") ?? "auto";
-  } catch {
-    return "auto"; // a browser that keeps nothing
-  }
-}
-
-function chooseTheme(name) {
-  if (name === "auto") delete document.documentElement.dataset.theme;
-  else document.documentElement.dataset.theme = name;
-  try {
-    localStorage.setItem("theme", name);
-  } catch {
-    // it holds until the page is left
-  }
-  store.set({ theme: name });
-}
-
 const chosenLanguage = () => (store.get().lang in languages ? store.get().lang : preferredLanguage());
 
 function showView() {
@@ -181,7 +172,14 @@ async function followRuns() {
   await page.refreshModels().catch(() => {}); // the next question complains, if the server is gone
 }
 
+/** To the content by a key; the address, which is the page's state, stays as it is. */
+function skip(event) {
+  event.preventDefault();
+  document.getElementById("main").focus();
+}
+
 async function start() {
+  document.querySelector(".skip").addEventListener("click", skip);
   speak(chosenLanguage());
   store.subscribe(() => speak(chosenLanguage()), ["lang"]); // first, so that whoever listens next finds the new words
   settings();

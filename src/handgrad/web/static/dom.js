@@ -1,4 +1,4 @@
-// Making elements.
+// Making elements, and small help with them.
 
 import { t } from "./i18n.js";
 
@@ -44,6 +44,30 @@ export function formula(stated) {
   return el("div", { class: "formula block" }, ...stated.lines.map((line) => mathematics(line)));
 }
 
+/** A box for a table that may be too wide, which can then be moved by keys; `label` and `values` name it. */
+export const scrolling = (label, table, values) => el("div", { class: "scroll", tabindex: "0", role: "group", label, values }, table);
+
+/** Put options into a select, if they differ from those that it has: that would close a list that is open. */
+export function offer(select, options) {
+  const holder = el("select", {}, options);
+  if (holder.innerHTML !== select.innerHTML) select.replaceChildren(...holder.children);
+}
+
+/** Arrow keys, Home and End go from one of a container's parts to the next; Tab then leaves them all. */
+export function moveWithArrows(container, parts, moved) {
+  container.addEventListener("keydown", (event) => {
+    const all = [...container.querySelectorAll(parts)];
+    const here = all.indexOf(document.activeElement);
+    const target = { ArrowRight: here + 1, ArrowLeft: here - 1, Home: 0, End: all.length - 1 }[event.key];
+    const part = all[target];
+    if (here < 0 || !part) return;
+    event.preventDefault();
+    all.forEach((each) => (each.tabIndex = each === part ? 0 : -1));
+    part.focus();
+    moved(part);
+  });
+}
+
 /** Say something to those who do not see the page. */
 export function announce(text) {
   document.getElementById("status").textContent = text;
@@ -83,7 +107,7 @@ export function latest(action) {
   };
 }
 
-/** A number for reading: four significant digits, a real minus sign. */
+/** A number for reading: so many significant digits, one fewer beside a power of ten, and a real minus sign. */
 export function number(value, digits = 4) {
   if (value === null || value === undefined) return "–";
   if (!Number.isFinite(value)) return Number.isNaN(value) ? "NaN" : value > 0 ? "∞" : "−∞";

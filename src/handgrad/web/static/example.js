@@ -1,13 +1,9 @@
 // An example as a word in the address: "test-17", "drawn-" and the pixels, or "values-0,1".
 
+import { sizeOf } from "./shapes.js";
+
 const LEVELS = 15; // four bits a pixel: nobody sees more, and a link stays short
 const STEP = 255 / LEVELS;
-
-/** Where the server answers for a model: `modelPath(model, "trace")`. */
-export const modelPath = (model, rest) => `/api/models/${model.id.split("/").map(encodeURIComponent).join("/")}/${rest}`;
-
-/** How many numbers a model's raw input has. */
-export const inputSize = (model) => model.raw_shape.reduce((product, extent) => product * extent, 1);
 
 /** Whether a model looks at pictures, rather than at a few numbers. */
 export const seesImages = (model) => model.raw_shape.length === 2;
@@ -38,8 +34,8 @@ export function drawnExample(pixels) {
 export function readExample(example, model) {
   const [, kind, rest] = /^(test|drawn|values)-(.+)$/.exec(example) ?? [];
   if (kind === "test" && /^\d{1,7}$/.test(rest)) return { kind, index: Number(rest) };
-  if (kind === "drawn" && seesImages(model)) return readPixels(rest, inputSize(model));
-  if (kind === "values" && !seesImages(model)) return readValues(rest, inputSize(model));
+  if (kind === "drawn" && seesImages(model)) return readPixels(rest, sizeOf(model.raw_shape));
+  if (kind === "values" && !seesImages(model)) return readValues(rest, sizeOf(model.raw_shape));
   return null;
 }
 

@@ -1,14 +1,25 @@
 // An array as a picture: a cell a number, of which one can be chosen by pointer or keys.
 
+import { rgbOf } from "./colours.js";
 import { announce, el, number } from "./dom.js";
-import { t } from "./i18n.js";
+import { register, t } from "./i18n.js";
+import { sizeOf, unravel } from "./shapes.js";
+
+register({
+  en: {
+    "heat.range": "from {low} to {high}",
+  },
+  zh: {
+    "heat.range": "从 {low} 到 {high}",
+  },
+});
 
 /**
  * Where the numbers of an array lie in its picture, counted in cells.
  * A vector is wrapped into rows, (C, H, W) becomes C tiles, a matrix whose rows are images becomes a tile a row.
  */
-export function layoutOf(shape, { image = null, room = 320 } = {}) {
-  const size = shape.reduce((product, length) => product * length, 1);
+function layoutOf(shape, { image = null, room = 320 } = {}) {
+  const size = sizeOf(shape);
   const widest = Math.floor(room / smallestCell(size));
   if (shape.length <= 1) {
     if (image && size === image[0] * image[1]) return tiles(1, image[0], image[1], widest);
@@ -57,35 +68,6 @@ function tiles(count, height, width, widest, size = count * height * width, acro
   };
 }
 
-/** The index of a number, from its place in row-major order. */
-export function unravel(flat, shape) {
-  const index = [];
-  for (const length of [...shape].reverse()) {
-    index.unshift(flat % length);
-    flat = Math.floor(flat / length);
-  }
-  return index;
-}
-
-/** The place of an index in row-major order; -1 if it is none. */
-export function ravel(index, shape) {
-  if (index.length !== shape.length) return -1;
-  return index.reduce((flat, at, axis) => (flat < 0 || !(at >= 0 && at < shape[axis]) ? -1 : flat * shape[axis] + at), 0);
-}
-
-/** Red, green and blue of a CSS variable. */
-function colour(name) {
-  const probe = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-  probe.fillStyle = getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  probe.fillRect(0, 0, 1, 1);
-  return probe.getImageData(0, 0, 1, 1).data;
-}
-
-/** The colours of a picture, as the page's theme has them. */
-const palette = () => Object.fromEntries(
-  ["paper", "ink", "positive", "negative", "sunken"].map((name) => [name, colour(`--${name}`)]),
-);
-
 /**
  * A picture of an array.
  *
@@ -96,7 +78,7 @@ const palette = () => Object.fromEntries(
  * @param {boolean} [options.grey] from paper to ink, rather than two colours on either side of 0
  */
 export function createHeatmap({ label, values, choose, grey = false }) {
-  const base = el("canvas", { class: "cells" });
+  const base = el("canvas");
   const veil = el("canvas", { class: "veil", "aria-hidden": "true" });
   const cursor = el("div", { class: "cursor", hidden: true, "aria-hidden": "true" });
   const hovered = el("div", { class: "cursor hovered", hidden: true, "aria-hidden": "true" });
@@ -114,25 +96,28 @@ export function createHeatmap({ label, values, choose, grey = false }) {
     const room = Math.max(120, element.clientWidth || 320);
     layout = layoutOf(array.shape, { image: array.image, room });
     fit(room);
-    const { data } = array;
-    const colours = palette();
-    const scale = array.scale || 1;
+    drawCells();
+    drawVeil();
+    place(cursor, chosen);
+  }
+
+  function drawCells() {
+    const { data, low, high } = array;
+    const [sunken, ink, negative, positive] = ["--sunken", "--ink", "--negative", "--positive"].map(rgbOf);
     const picture = new ImageData(layout.columns, layout.rows);
     for (let flat = 0; flat < layout.size; flat += 1) {
       const [column, row] = layout.place(flat);
       const offset = 4 * (row * layout.columns + column);
-      const share = grey ? (data[flat] - array.low) / (array.high - array.low || 1) : data[flat] / scale;
-      const end = grey ? colours.ink : share < 0 ? colours.negative : colours.positive;
-      const weight = Number.isNaN(share) ? 0 : Math.abs(share);
+      const share = grey ? (data[flat] - low) / (high - low || 1) : data[flat] / (array.scale || 1);
+      const end = grey ? ink : share < 0 ? negative : positive;
+      const weight = Number.isNaN(share) ? 0 : Math.min(1, Math.abs(share));
       for (let channel = 0; channel < 3; channel += 1) {
-        picture.data[offset + channel] = colours.sunken[channel] + weight * (end[channel] - colours.sunken[channel]);
+        picture.data[offset + channel] = sunken[channel] + weight * (end[channel] - sunken[channel]);
       }
       picture.data[offset + 3] = 255;
     }
     [base.width, base.height] = [layout.columns, layout.rows];
     base.getContext("2d").putImageData(picture, 0, 0);
-    drawVeil(colours);
-    mark(cursor, chosen);
   }
 
   /** As large as there is room for, in whole pixels. */
@@ -144,19 +129,22 @@ export function createHeatmap({ label, values, choose, grey = false }) {
   }
 
   /** What does not take part fades. */
-  function drawVeil(colours) {
+  function drawVeil() {
     [veil.width, veil.height] = [layout.columns, layout.rows];
     if (!lit) return;
+    const [red, green, blue] = rgbOf("--paper");
+    const faded = ((205 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
     const cover = new ImageData(layout.columns, layout.rows);
+    const cells = new Uint32Array(cover.data.buffer);
     for (let flat = 0; flat < layout.size; flat += 1) {
       if (lit.has(flat)) continue;
       const [column, row] = layout.place(flat);
-      cover.data.set([...colours.paper.slice(0, 3), 205], 4 * (row * layout.columns + column));
+      cells[row * layout.columns + column] = faded;
     }
     veil.getContext("2d").putImageData(cover, 0, 0);
   }
 
-  function mark(box, flat) {
+  function place(box, flat) {
     box.hidden = flat < 0 || !layout;
     if (box.hidden) return;
     const [column, row] = layout.place(flat);
@@ -179,7 +167,7 @@ export function createHeatmap({ label, values, choose, grey = false }) {
 
   pane.addEventListener("pointermove", (event) => {
     const flat = under(event);
-    mark(hovered, flat);
+    place(hovered, flat);
     if (array) read(flat);
   });
   pane.addEventListener("pointerleave", () => {
@@ -227,21 +215,23 @@ export function createHeatmap({ label, values, choose, grey = false }) {
     /** Mark one number, and let those that do not belong to `sources` fade. */
     mark(flat, sources) {
       if (flat === chosen && sources === lit) return;
+      const veiled = sources !== lit;
       chosen = flat;
       lit = sources;
-      if (array) {
-        read(chosen);
-        draw();
-      }
+      if (!array) return;
+      read(chosen);
+      if (veiled) drawVeil();
+      place(cursor, chosen);
     },
     draw,
   };
 }
 
-/** Smallest, largest, and the largest size of the numbers that are finite. */
+/** Smallest, largest, and the largest size of the numbers that are finite: a network that diverged has others. */
 function rangeOf(data) {
   let [low, high] = [Infinity, -Infinity];
   for (const value of data) {
+    if (!Number.isFinite(value)) continue;
     if (value < low) low = value;
     if (value > high) high = value;
   }

@@ -41,5 +41,19 @@ export function translate(root) {
   }
 }
 
+/** Put a text into an element, to be put there again when the language changes. */
+export function say(element, key, values = {}) {
+  const held = JSON.stringify(values);
+  if (element.dataset.t === key && element.dataset.tValues === held) return;
+  Object.assign(element.dataset, { t: key, tValues: held });
+  element.textContent = t(key, values);
+}
+
+/** Give an element its spoken name, again when the language changes. */
+export function describe(element, key, values = {}) {
+  Object.assign(element.dataset, { tLabel: key, tValues: JSON.stringify(values) });
+  element.setAttribute("aria-label", t(key, values));
+}
+
 /** For tests: every text. */
 export const allWords = () => words;

@@ -1,8 +1,8 @@
 // The view in which a digit is drawn and its way through the network followed.
 
 import { el } from "./dom.js";
-import * as draw from "./draw.js";
-import * as inside from "./inside.js";
+import * as draw from "./look/draw.js";
+import * as inside from "./look/inside.js";
 
 /** Drawing on the left, the network in the middle and on the right. */
 export function mount(section, page) {

@@ -23,9 +23,6 @@ export const UNKNOWN = "unknown";
 
 const USUAL = { ...SHARED, unlabelled: false };
 
-/** Whether a trace follows another input, or another network, than those that the address names: by a what-if or an update. */
-export const isChanged = (state) => Boolean(state.edits || state.change || Number(state.updates));
-
 /**
  * A store of named values. Those of SHARED are strings in the address; any other stays in memory.
  * Listeners are called with the state and the set of names that changed.

@@ -1,15 +1,16 @@
 // The view in which a network is trained: a recipe to change, a training to steer, and what becomes of it.
 
-import { getJSON, postJSON } from "./api.js";
+import { getJSON, modelPath } from "./api.js";
 import { announce, el, latest, percent } from "./dom.js";
 import { register, t } from "./i18n.js";
 import { createChart } from "./train/chart.js";
 import { createConfusion } from "./train/confusion.js";
 import { createControls } from "./train/controls.js";
 import { createEditor } from "./train/editor.js";
-import { createFollower } from "./train/follow.js";
+import { createFollower, emptySeries } from "./train/follow.js";
 import { createSigns } from "./train/signs.js";
 import { createTemplates } from "./train/templates.js";
+import { goOn, listTrainings } from "./trainings.js";
 
 register({
   en: {
@@ -42,8 +43,8 @@ register({
 
 /** Milliseconds between two epochs that are spoken. */
 const SPOKEN = 5000;
-/** Milliseconds between two pictures of the network's answers, where steps are slow. */
-const TAKEN = 250;
+/** Milliseconds between two pictures of what steps tell, at least. */
+const PICTURES = 60;
 
 /** The view, in its section of the page. */
 export function mount(section, page) {
@@ -58,14 +59,14 @@ class TrainView {
 
   constructor(section, page) {
     Object.assign(this, { section, page, store: page.store });
-    this.follower = createFollower((training, event) => this.take(training, event));
+    this.follower = createFollower((training, event) => this.take(training, event), page.complain);
     this.controls = createControls(page, (training) => this.longer(training));
     this.editor = createEditor(page, (training) => this.begun(training));
     this.signs = createSigns();
     this.confusion = createConfusion();
     this.templates = createTemplates(page);
     this.charts = createCharts();
-    this.others = el("div", { class: "row small others" });
+    this.others = el("div", { class: "row small" });
     this.pad = el("div", { class: "pad-slot" });
     this.build();
     this.listen();
@@ -88,28 +89,23 @@ class TrainView {
 
   listen() {
     const { store } = this;
-    store.subscribe(() => this.arrange(), ["view"]);
+    store.subscribe(({ view }) => {
+      this.arrange();
+      if (view === "train") this.list();
+    }, ["view"]);
     store.subscribe(() => this.editor.offer(), ["model", "version"]);
-    store.subscribe(({ training }) => training !== (this.follower.current()?.name ?? "") && this.follow(training), ["training"]);
-    // The page speaks the language once all listeners have been called.
-    store.subscribe(() => queueMicrotask(() => {
+    store.subscribe(({ training }) => training !== this.follower.wanted() && this.follow(training), ["training"]);
+    store.subscribe(() => {
       this.editor.speak();
       this.show(this.follower.current());
       this.list();
-    }), ["lang"]);
+    }, ["lang"]);
     store.subscribe(() => {
       for (const chart of Object.values(this.charts)) chart.redraw();
       this.templates.redraw();
     }, ["theme"]);
     this.arrange();
-    this.begin();
-  }
-
-  /** Follow the training of the address, or one that is going on. */
-  async begin() {
-    const { training } = this.store.get();
-    if (training) await this.follow(training);
-    await this.list();
+    this.follow(store.get().training);
   }
 
   /** The pad and the network's answers are in the view that is shown: there is one drawing, whatever is done with it. */
@@ -119,9 +115,9 @@ class TrainView {
     if (!drawing || !home) return;
     if (this.store.get().view === "train") this.pad.append(drawing);
     else if (drawing.parentElement === this.pad) home.prepend(drawing);
-    if (this.store.get().view === "train") this.list();
   }
 
+  /** Follow the training of that name, or none. */
   async follow(name) {
     this.known = this.layers = "";
     this.templates.clear();
@@ -131,20 +127,20 @@ class TrainView {
       this.store.set({ training: "" });
       this.page.complain(error);
     }
+    this.list();
   }
 
   /** The trainings that could be followed instead. */
-  async list() {
+  list = latest(async () => {
     try {
-      const { trainings } = await getJSON("/api/trainings");
-      const others = trainings.filter(({ name }) => name !== this.store.get().training).slice(0, 6);
+      const others = (await listTrainings()).filter(({ name }) => name !== this.store.get().training).slice(0, 6);
       const button = ({ name, state }) => el("button", { class: "quiet", on: { click: () => this.store.set({ training: name }) } },
         t("train.follow", { name, state: t(`train.state.${state}`) }));
       this.others.replaceChildren(...(others.length ? [el("span", { class: "faint", t: "train.others" }), ...others.map(button)] : []));
     } catch (error) {
       this.page.complain(error);
     }
-  }
+  });
 
   begun({ name }) {
     if (name === this.store.get().training) this.follow(name); // gone on with
@@ -157,7 +153,7 @@ class TrainView {
     const done = ended?.result.epochs ?? 0;
     const epochs = ended?.stopped_by === "request" ? started.epochs : done + Math.max(1, Math.ceil(started.epochs / 2));
     try {
-      this.begun(await postJSON("/api/trainings", { recipe: "fast", resume: name, changes: { "train.epochs": epochs } }));
+      this.begun(await goOn(name, epochs));
     } catch (error) {
       this.page.complain(error);
     }
@@ -167,11 +163,11 @@ class TrainView {
     if (event?.event === "weights") this.followWeights(training);
     if (event?.event === "epoch") this.speak(event);
     if (event?.event === "ended" || event?.event === "failed") this.list();
-    this.schedule(training, event);
+    this.schedule(event);
   }
 
   /** Many events come at once where an earlier part is told again: one picture is enough. */
-  schedule(training, event) {
+  schedule(event) {
     if (this.waiting) return;
     const step = event?.event === "step";
     this.waiting = true;
@@ -179,7 +175,7 @@ class TrainView {
       this.waiting = false;
       this.shownAt = performance.now();
       this.show(this.follower.current());
-    }, step ? Math.max(0, TAKEN / 4 - (performance.now() - this.shownAt)) : 0);
+    }, step ? Math.max(0, PICTURES - (performance.now() - this.shownAt)) : 0);
   }
 
   /** The model of the run has other weights now: everything that shows it follows. */
@@ -196,7 +192,7 @@ class TrainView {
       const layers = namesOf(training.started.layers);
       if (store.get().model === training.model && this.layers && this.layers !== layers) {
         // Dropout has come or gone: what is known of the network no longer holds.
-        store.set({ network: await getJSON(`/api/models/${training.model}`), trace: null, wanted: "" });
+        store.set({ network: await getJSON(modelPath(training.model)), trace: null, wanted: "" });
       }
       this.layers = layers;
       if (this.follower.current() !== training) return;
@@ -215,7 +211,7 @@ class TrainView {
   }
 
   show(training) {
-    const series = training?.series ?? { loss: [], rate: [], validationLoss: [], validation: [], testLoss: [], test: [] };
+    const series = training?.series ?? emptySeries();
     const epoch = training?.started?.steps_per_epoch ?? 0;
     for (const part of this.results) part.hidden = !training;
     this.controls.show(training);

@@ -51,7 +51,7 @@ export const create = (name) => (page) => {
 
   function outcome(broken) {
     const findings = findingsList(broken.about.findings);
-    page.store.subscribe(() => queueMicrotask(findings.say), ["lang"]); // once the page speaks the language
+    page.store.subscribe(findings.say, ["lang"]);
     const mended = el("div", { class: "stack", hidden: true });
     const mending = createMeasuring("clinic.mend", async () => {
       const fixed = await measure(name, "fixed");
@@ -66,7 +66,6 @@ export const create = (name) => (page) => {
 
   return {
     parts: [el("section", { class: "card stack" }, el("p", { t: "clinic.do" }), measuring.element), seen, rest],
-    leave: () => {},
   };
 };
 

@@ -1,20 +1,18 @@
 // Loss curves: one line for each training, over the number of steps.
 
 import { el, number } from "../dom.js";
-import { register } from "../i18n.js";
-import { describe, say } from "./said.js";
-import { svg, ticks } from "./svg.js";
+import { describe, register, say } from "../i18n.js";
+import { svg } from "../svg.js";
+import { scale, ticks } from "../ticks.js";
 
 register({
   en: {
-    "curve.steps": "steps",
     "curve.loss": "loss",
     "curve.log": "loss, every line ten times the one below",
     "curve.said": "Loss over the steps, up to step {step}. It was {first} in the beginning and is {last} in the end.",
     "curve.nothing": "Loss over the steps; nothing has been measured yet.",
   },
   zh: {
-    "curve.steps": "步数",
     "curve.loss": "损失",
     "curve.log": "损失（每条线是下一条的十倍）",
     "curve.said": "损失随步数的变化，到第 {step} 步。开始时为 {first}，最后为 {last}。",
@@ -71,8 +69,8 @@ function framed(series, { steps, guide }, width) {
   const [least, largest] = positive.length ? [Math.min(...positive), Math.max(...positive)] : [0, 1];
   const isLog = largest > WIDE * least;
   const [low, high] = isLog ? [Math.log10(least) - 0.1, Math.log10(largest) + 0.1] : [0, 1.08 * largest];
-  const x = (step) => LEFT + ((width - LEFT - RIGHT) * step) / most;
-  const height = (value) => TOP + ((HEIGHT - TOP - BOTTOM) * (high - value)) / (high - low);
+  const x = scale(0, most, LEFT, width - RIGHT);
+  const height = scale(low, high, HEIGHT - BOTTOM, TOP);
   const y = (loss) => height(isLog ? Math.log10(Math.max(loss, 10 ** low)) : loss);
   return { x, y, low, high, most, isLog, width };
 }

@@ -38,7 +38,7 @@ const CHINESE = [
 ];
 
 /** A sentence of the doctor in Chinese; as it is where there is none. */
-export function inChinese(sentence) {
+function inChinese(sentence) {
   const [pattern, text] = CHINESE.find(([pattern]) => pattern.test(sentence)) ?? [];
   if (!pattern) return sentence;
   const found = pattern.exec(sentence);

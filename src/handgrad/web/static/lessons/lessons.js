@@ -10,14 +10,12 @@ import * as xor from "./xor.js";
 register({
   en: {
     "lessons.title": "Lessons",
-    "lessons.goal": "Goal",
     "lessons.position": "Lesson {number} of {count}",
     "lessons.previous": "Previous lesson",
     "lessons.next": "Next lesson",
   },
   zh: {
     "lessons.title": "课程",
-    "lessons.goal": "目标",
     "lessons.position": "第 {number} 课，共 {count} 课",
     "lessons.previous": "上一课",
     "lessons.next": "下一课",
@@ -41,16 +39,16 @@ export function mount(section, page) {
 
   const tabs = NAMES.map((name) => el("button", { t: `lesson.${name}`, on: { click: () => store.visit({ lesson: name }) } }));
   const list = el("ol", { class: "lesson-list" }, ...tabs.map((tab) => el("li", {}, tab)));
-  const place = el("div", { class: "lesson-place" });
+  const place = el("div");
   section.append(el("nav", { class: "lesson-nav", label: "lessons.title" }, el("h2", { t: "lessons.title" }), list), place);
 
   function lesson(name) {
     if (made.has(name)) return made.get(name);
-    const { parts, leave } = LESSONS[name](page);
+    const { parts, leave } = LESSONS[name](page); // `leave` only where there is something to end
     const position = el("p", { class: "small faint", t: "lessons.position", values: { number: NAMES.indexOf(name) + 1, count: NAMES.length } });
     const heading = el("h2", { class: "lesson-heading", t: `lesson.${name}`, tabindex: "-1" });
     const goal = el("p", { class: "goal", t: `${name}.goal` });
-    const element = el("article", { class: `lesson stack lesson-${name}` }, el("header", { class: "stack" }, position, heading, goal), ...parts, ends(name));
+    const element = el("article", { class: "lesson stack" }, el("header", { class: "stack" }, position, heading, goal), ...parts, ends(name));
     made.set(name, { element, leave, heading });
     return made.get(name);
   }
@@ -71,7 +69,7 @@ export function mount(section, page) {
     const { view, lesson: wanted } = store.get();
     const name = view === "lessons" ? (NAMES.includes(wanted) ? wanted : NAMES[0]) : null;
     if (name === shown) return;
-    if (shown) made.get(shown).leave();
+    if (shown) made.get(shown).leave?.();
     shown = name;
     if (!name) return;
     NAMES.forEach((one, index) => tabs[index].setAttribute("aria-current", one === name ? "page" : "false"));

@@ -1,10 +1,9 @@
 // What the server measured of a lesson's network: asked for, waited for, and shown.
 
 import { getArrays } from "../api.js";
-import { el, number, percent } from "../dom.js";
-import { register } from "../i18n.js";
-import { describe, say } from "./said.js";
-import { svg } from "./svg.js";
+import { el, number, percent, scrolling } from "../dom.js";
+import { describe, register, say } from "../i18n.js";
+import { svg } from "../svg.js";
 
 register({
   en: {
@@ -27,10 +26,10 @@ register({
   zh: {
     "measured.layer": "层",
     "measured.size": "输出的大小",
-    "measured.idle": "不向回传的单元",
+    "measured.idle": "不回传梯度的单元",
     "measured.gradient": "梯度的长度",
     "measured.input": "输入",
-    "measured.reading": "每格：训练前 → 训练后。大小是在 {count} 张训练图上的均方根。对 ReLU，在每张图上都是 0 的单元不向回传；对 sigmoid，则是离两端不到 1 % 的输出。",
+    "measured.reading": "每格：训练前 → 训练后。大小是在 {count} 张训练图上的均方根。对 ReLU，在每张图上都是 0 的单元不回传梯度；对 sigmoid，则是离两端不到 1 % 的输出。",
     "measured.first": "最初的损失",
     "measured.train": "训练图答对",
     "measured.test": "测试图答对",
@@ -82,8 +81,7 @@ export function layerTable({ about }) {
   const body = el("tbody", {}, input, ...about.layers.map(layerRow));
   const table = el("table", { class: "layer-table numbers small" }, el("thead", {}, el("tr", {}, ...head)), body);
   const reading = el("p", { class: "small faint", t: "measured.reading", values: { count: about.looked_at } });
-  const scroll = el("div", { class: "scroll", tabindex: "0", role: "group", label: "measured.layers" }, table);
-  return el("div", { class: "stack" }, el("h3", { t: "measured.layers" }), scroll, reading);
+  return el("div", { class: "stack" }, el("h3", { t: "measured.layers" }), scrolling("measured.layers", table), reading);
 }
 
 function layerRow({ before, after }) {
@@ -136,5 +134,5 @@ export function createMeasuring(key, action, complain) {
       complain(error);
     }
   }
-  return { element: el("div", { class: "row" }, button, status), button };
+  return { element: el("div", { class: "row" }, button, status) };
 }

@@ -1,22 +1,15 @@
 // A part of the plane, coloured by what a network answers there, with the examples and lines on it.
 
+import { rgbOf } from "../colours.js";
 import { el } from "../dom.js";
-import { svg, ticks } from "./svg.js";
+import { svg } from "../svg.js";
+import { scale, ticks } from "../ticks.js";
 
 const SIDE = 400;
 
-/** The colours of the style sheet as numbers: of answers near 0, in the middle, and near 1. */
-export function colours() {
-  const style = getComputedStyle(document.documentElement);
-  return ["--negative", "--raised", "--positive"].map((name) => {
-    const hex = style.getPropertyValue(name).trim();
-    return [1, 3, 5].map((place) => parseInt(hex.slice(place, place + 2), 16));
-  });
-}
-
 /** Paint numbers from −1 to 1 into a canvas, `width` to a row. */
 export function paint(canvas, numbers, width) {
-  const [low, middle, high] = colours();
+  const [low, middle, high] = ["--negative", "--raised", "--positive"].map(rgbOf);
   Object.assign(canvas, { width, height: numbers.length / width });
   const picture = new ImageData(canvas.width, canvas.height);
   numbers.forEach((value, place) => {
@@ -28,12 +21,6 @@ export function paint(canvas, numbers, width) {
   canvas.getContext("2d").putImageData(picture, 0, 0);
 }
 
-/** Call an action whenever the colours have changed. */
-export function onColours(store, action) {
-  store.subscribe(action, ["theme"]);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", action);
-}
-
 /**
  * The plane from (low, low) to (high, high), asked for at `count` × `count` places.
  * `grid` are those places, row by row from the top; `show({answers, lines, examples})` draws.
@@ -42,15 +29,14 @@ export function createPlane(store, { low, high, count }) {
   const canvas = el("canvas", { "aria-hidden": "true" });
   const over = svg("svg", { viewBox: `0 0 ${SIDE} ${SIDE}`, role: "img" });
   const element = el("div", { class: "plane" }, canvas, over);
-  const scale = SIDE / (high - low);
-  const [x, y] = [(value) => (value - low) * scale, (value) => (high - value) * scale];
+  const [x, y] = [scale(low, high, 0, SIDE), scale(low, high, SIDE, 0)];
   const at = (place) => low + ((place + 0.5) / count) * (high - low);
   const grid = Array.from({ length: count * count }, (_, place) => [at(place % count), at(count - 1 - Math.floor(place / count))]);
   const axes = ticks(low, high, 5).flatMap((tick) => axis(tick, x, y, low, high));
   let answers = new Array(count * count).fill(0.5);
 
   const colour = () => paint(canvas, answers.map((answer) => 0.75 * (2 * answer - 1)), count);
-  onColours(store, colour);
+  store.subscribe(colour, ["theme"]);
   colour();
   return {
     element,

@@ -1,6 +1,7 @@
 // A training that the page watches picture by picture: it runs for a moment, waits, and is looked at.
 
-import { getJSON, postJSON, Refused } from "../api.js";
+import { Refused } from "../api.js";
+import { begin, command, findTraining, isOver, listen, stopBehind } from "../trainings.js";
 
 /** Milliseconds between two pictures, at least. */
 const PACE = 60;
@@ -10,10 +11,8 @@ const REMEMBERED = "lesson-trainings";
 
 const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-const command = (name, command, values) => postJSON(`/api/trainings/${encodeURIComponent(name)}/commands`, { command, values });
-
 /** Start a training; where there is no room for it, in the place of those that lessons of this browser left behind. */
-async function begin(order) {
+async function beginAnyway(order) {
   try {
     return await remembering(order);
   } catch (error) {
@@ -27,18 +26,17 @@ async function begin(order) {
 
 /** Stop a training, and wait until it has saved what it learned. */
 async function end(name) {
-  const path = `/api/trainings/${encodeURIComponent(name)}`;
-  const isOver = async () => ["ended", "failed"].includes((await getJSON(path)).state);
+  const hasEnded = async () => isOver((await findTraining(name)).state);
   try {
-    if (!(await isOver())) await command(name, "stop");
-    for (let time = 0; time < 30 && !(await isOver()); time++) await sleep(500);
+    if (!(await hasEnded())) await command(name, "stop");
+    for (let time = 0; time < 30 && !(await hasEnded()); time++) await sleep(500);
   } catch (error) {
     if (!(error instanceof Refused)) throw error; // the server does not know it any more
   }
 }
 
 async function remembering(order) {
-  const begun = await postJSON("/api/trainings", order);
+  const begun = await begin(order);
   remember([...remembered().slice(-3), begun.name]);
   return begun;
 }
@@ -65,7 +63,7 @@ function remembered() {
  * `changed(state)` hears of "off", "starting", "paused", "playing", "ended" and "failed"; `complain` of errors.
  */
 export function createPlayer({ look, changed, complain }) {
-  let training = null; // {name, model, step, losses, told, over, failure, events, awaited, arrived}
+  let training = null; // {name, model, step, losses, told, over, failure, close, awaited, arrived}
   let state = "off";
   let starts = 0; // and stops: whoever began before the last of them is not wanted any more
 
@@ -75,12 +73,14 @@ export function createPlayer({ look, changed, complain }) {
   }
 
   async function start(order) {
-    await stop();
+    const stopped = stop();
+    const started = starts;
     become("starting");
-    const started = ++starts;
+    await stopped;
+    if (started !== starts) return; // somebody has left meanwhile
     try {
-      const begun = await begin({ ...order, paused: true });
-      if (started !== starts) return void (await command(begun.name, "stop")); // somebody has left meanwhile
+      const begun = await beginAnyway({ ...order, paused: true });
+      if (started !== starts) return void (await command(begun.name, "stop")); // or now
       const own = { name: begun.name, model: begun.model, step: 0, losses: [], over: false };
       training = own;
       follow(own);
@@ -93,16 +93,22 @@ export function createPlayer({ look, changed, complain }) {
   }
 
   function follow(own) {
-    own.events = new EventSource(`/api/trainings/${encodeURIComponent(own.name)}/events`);
-    own.events.onmessage = ({ data }) => take(own, JSON.parse(data));
-    own.events.addEventListener("over", () => own.events.close());
+    own.close = listen(own.name, { take: (event) => take(own, event), lost: (error) => lose(own, error) });
+  }
+
+  /** What cannot be watched need not go on. */
+  function lose(own, { message }) {
+    if (own.over) return;
+    Object.assign(own, { over: true, failure: message });
+    command(own.name, "stop").catch(() => {});
+    own.arrived?.();
   }
 
   function take(own, event) {
     const loss = event.event === own.told ? [event.number, event.loss ?? event.train_loss] : null;
     if (loss && loss[0] > (own.losses.at(-1)?.[0] ?? 0)) own.losses.push(loss);
     if (event.event === "state") own.step = event.step;
-    if (event.event === "ended" || event.event === "failed") {
+    if (isOver(event.event)) {
       own.over = true;
       own.failure = event.event === "failed" ? event.message : "";
     }
@@ -126,6 +132,7 @@ export function createPlayer({ look, changed, complain }) {
       await sleep(stretch);
     }
     if (!own.over) await until(own, "paused", () => command(own.name, stretch ? "pause" : "step"));
+    if (own.failure) throw new Refused(own.failure, 400);
     if (own === training) await look(own);
   }
 
@@ -175,17 +182,14 @@ export function createPlayer({ look, changed, complain }) {
     starts++;
     if (state !== "off") become("off");
     if (!own) return;
-    own.events.close();
+    own.close();
     if (!own.over) await command(own.name, "stop").catch(() => {});
     own.over = true;
     own.arrived?.();
   }
 
   addEventListener("pagehide", () => {
-    if (!training || training.over) return;
-    const path = `/api/trainings/${encodeURIComponent(training.name)}/commands`;
-    const headers = { "Content-Type": "application/json" };
-    fetch(path, { method: "POST", headers, body: JSON.stringify({ command: "stop" }), keepalive: true });
+    if (training && !training.over) stopBehind(training.name);
   });
 
   return { start, play, step, pause, stop, state: () => state };

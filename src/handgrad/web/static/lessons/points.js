@@ -1,22 +1,21 @@
 // Lesson: one linear layer tells two groups of points apart, one update at a time.
 
-import { getJSON } from "../api.js";
+import { getJSON, modelPath } from "../api.js";
 import { el, number } from "../dom.js";
-import { register } from "../i18n.js";
+import { describe, register } from "../i18n.js";
 import { createCurve } from "./curve.js";
 import { createPlane } from "./plane.js";
 import { createQuestion } from "./question.js";
-import { describe } from "./said.js";
 import { createWatched } from "./watched.js";
 
 register({
   en: {
     "lesson.points": "Ten points",
     "points.goal": "The smallest network there is: one linear layer, and a softmax in its loss. Watch how each update turns and shifts the line at which it changes its mind.",
-    "points.do": "Start, then take one update at a time, or let it go on, some updates from picture to picture. Each is made from all ten points; there are 500 in all.",
+    "points.do": "Start, then take one update at a time, or let it run, several updates to a picture. Each is made from all ten points; there are 500 in all.",
     "points.plane": "The ten points after {step} updates. {right} of them are on their side of the line.",
     "points.plane.off": "The ten points of two classes.",
-    "points.legend": "Ring: class 0. Disc: class 1. Square: a question that was never answered for it; the number is the probability of class 1.",
+    "points.legend": "Ring: class 0. Disc: class 1. Square: a point whose class it was never told; the number is the probability of class 1.",
     "points.weights": "The six parameters, and how they changed since the last picture",
     "points.parameter": "parameter",
     "points.value": "value",
@@ -70,7 +69,7 @@ export function create(page) {
 
   async function load() {
     try {
-      const [{ examples }, { recipe }] = await Promise.all([getJSON("/api/models/recipes/points/examples"), getJSON("/api/recipes/points")]);
+      const [{ examples }, { recipe }] = await Promise.all([getJSON(modelPath("recipes/points", "examples")), getJSON("/api/recipes/points")]);
       data = examples.map(({ inputs: at, label }) => ({ at, label }));
       questions = recipe.queries.map((at) => ({ at, label: null }));
       inputs.push(...data.map(({ at }) => at), ...questions.map(({ at }) => at));

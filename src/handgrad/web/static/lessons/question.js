@@ -1,8 +1,7 @@
 // A question with a few answers to choose from, and what is right.
 
 import { el } from "../dom.js";
-import { register } from "../i18n.js";
-import { say } from "./said.js";
+import { register, say } from "../i18n.js";
 
 register({
   en: {

@@ -1,18 +1,17 @@
 // Lesson: the same network from two laws of first weights, N(0, 1) and He's.
 
 import { el, number, percent } from "../dom.js";
-import { register } from "../i18n.js";
+import { describe, register, t } from "../i18n.js";
 import { createCurve } from "./curve.js";
 import { createMeasuring, figures, layerTable, measure, pointsOf } from "./measured.js";
-import { onColours, paint } from "./plane.js";
+import { paint } from "./plane.js";
 import { createQuestion } from "./question.js";
-import { describe } from "./said.js";
 
 register({
   en: {
     "lesson.start": "First weights",
     "start.goal": "The same network, the same images in the same order: only the law of the first weights differs. Find out why that matters so much.",
-    "start.do": "784 → 128 → 10 with ReLU learns 55,000 images of MNIST for two epochs, by gradient descent with learning rate 0.01. Once its weights and biases begin as N(0, 1), as beginners draw them; once the weights are smaller, by √(2/784) in the first layer, and the biases are 0, as He's law says.",
+    "start.do": "784 → 128 → 10 with ReLU learns 55,000 images of MNIST for two epochs, by gradient descent with learning rate 0.01. In one run its weights and biases begin as N(0, 1), as beginners draw them; in the other they are smaller, by a factor of √(2/784) in the first layer, and the biases are 0, as He's law says.",
     "start.measure": "Train both",
     "start.normal": "N(0, 1)",
     "start.he": "He",
@@ -66,9 +65,9 @@ export function create(page) {
 
   function detail(network, place) {
     const canvas = el("canvas", { class: "templates", role: "img" });
-    describe(canvas, "start.weights.said", { law: LAWS[place] === "he" ? "He" : "N(0, 1)" });
+    describe(canvas, "start.weights.said", { law: t(NAMES[place]) });
     const colour = () => paint(canvas, tiled(network.arrays.change.data), 4 * 29 - 1);
-    onColours(page.store, colour);
+    page.store.subscribe(colour, ["theme"]);
     colour();
     const pictures = el("div", { class: "stack" }, el("h3", { t: "start.weights" }), canvas);
     const name = el("h3", { class: `key line-${place}` }, el("span", { t: NAMES[place] }));
@@ -96,7 +95,6 @@ export function create(page) {
       el("section", { class: "card stack" }, curve.element, el("p", { class: "small faint", t: "start.guide" }), results),
       holder,
     ],
-    leave: () => {},
   };
 }
 

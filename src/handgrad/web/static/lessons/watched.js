@@ -1,10 +1,9 @@
 // What the lessons on toy data share: a training that is watched update by update, and the buttons for it.
 
-import { getArrays, postArrays } from "../api.js";
+import { getArrays, modelPath, postArrays } from "../api.js";
 import { el } from "../dom.js";
-import { register } from "../i18n.js";
+import { register, say } from "../i18n.js";
 import { createPlayer } from "./player.js";
-import { say } from "./said.js";
 
 register({
   en: {
@@ -65,10 +64,9 @@ export function createWatched(page, { order, inputs, draw, pace, seed: firstSeed
   }
 
   async function look(training) {
-    const path = `/api/models/${training.model}`;
     const [weights, predicted] = await Promise.all([
-      getArrays(`${path}/weights`),
-      postArrays(`${path}/predict`, { inputs }),
+      getArrays(modelPath(training.model, "weights")),
+      postArrays(modelPath(training.model, "predict"), { inputs }),
     ]);
     step = training.step;
     draw({ training, weights: weights.arrays, answers: predicted.arrays.outputs });

@@ -1,11 +1,10 @@
 // Lesson: a network learns XOR, and the plane that it divides is redrawn while it does.
 
 import { el, number } from "../dom.js";
-import { register } from "../i18n.js";
+import { describe, register, say } from "../i18n.js";
 import { createCurve } from "./curve.js";
 import { createPlane } from "./plane.js";
 import { createQuestion } from "./question.js";
-import { describe, say } from "./said.js";
 import { createWatched } from "./watched.js";
 
 register({

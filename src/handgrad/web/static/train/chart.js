@@ -1,17 +1,17 @@
 // Curves over the steps of a training, on a canvas that is drawn anew when there is something new to see.
 
+import { colourOf } from "../colours.js";
 import { el, number } from "../dom.js";
 import { register, t } from "../i18n.js";
+import { scale, ticks } from "../ticks.js";
 
 register({
   en: {
-    "chart.steps": "steps",
     "chart.nothing": "{title}: nothing has been measured yet.",
     "chart.said": "{title}, up to step {step}. {lines}",
     "chart.line": "{name}: {value}.",
   },
   zh: {
-    "chart.steps": "步数",
     "chart.nothing": "{title}：还没有测量。",
     "chart.said": "{title}，到第 {step} 步。{lines}",
     "chart.line": "{name}：{value}。",
@@ -20,8 +20,6 @@ register({
 
 const [LEFT, RIGHT, TOP, BOTTOM] = [52, 12, 10, 26];
 const TICKS = 4;
-
-const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 /**
  * A picture of curves over steps.
@@ -52,10 +50,10 @@ export function createChart({ title, lines, log = false, format = (value) => num
     const width = canvas.clientWidth;
     const height = canvas.clientHeight;
     if (!width || !height) return; // the view is not shown
-    const scale = window.devicePixelRatio || 1;
-    Object.assign(canvas, { width: Math.round(width * scale), height: Math.round(height * scale) });
+    const ratio = window.devicePixelRatio || 1;
+    Object.assign(canvas, { width: Math.round(width * ratio), height: Math.round(height * ratio) });
     const pen = canvas.getContext("2d");
-    pen.scale(scale, scale);
+    pen.scale(ratio, ratio);
     pen.font = `12px ${getComputedStyle(document.body).fontFamily}`;
     const frame = measured(width, height);
     drawGrid(pen, frame);
@@ -80,26 +78,27 @@ export function createChart({ title, lines, log = false, format = (value) => num
       const room = (high - low || Math.abs(high) || 1) * 0.08;
       [low, high] = [low >= 0 ? Math.max(0, low - room) : low - room, high + room];
     }
-    const x = (step) => LEFT + ((width - LEFT - RIGHT) * step) / last;
-    const y = (value) => TOP + ((height - TOP - BOTTOM) * (high - (isLog ? Math.log10(value) : value))) / (high - low);
+    const x = scale(0, last, LEFT, width - RIGHT);
+    const level = scale(low, high, height - BOTTOM, TOP);
+    const y = (value) => level(isLog ? Math.log10(value) : value);
     return { x, y, low, high, isLog, last, width, height };
   }
 
   function drawGrid(pen, frame) {
     const { x, y, low, high, isLog, last, width, height } = frame;
-    pen.strokeStyle = colour("--line");
-    pen.fillStyle = colour("--faint");
+    pen.strokeStyle = colourOf("--line");
+    pen.fillStyle = colourOf("--faint");
     pen.lineWidth = 1;
     pen.textAlign = "right";
     pen.textBaseline = "middle";
-    const shown = isLog ? powers(low, high) : round(low, high, TICKS);
+    const shown = isLog ? powers(low, high) : ticks(low, high, TICKS);
     for (const value of shown) {
       stroke(pen, [[LEFT, y(value)], [width - RIGHT, y(value)]]);
       pen.fillText(format(value), LEFT - 6, y(value));
     }
     pen.textAlign = "center";
     pen.textBaseline = "top";
-    for (const step of round(0, last, width < 420 ? 3 : 6)) {
+    for (const step of ticks(0, last, width < 420 ? 3 : 6)) {
       pen.fillText(step.toLocaleString("en"), Math.min(x(step), width - RIGHT - 14), height - BOTTOM + 7);
     }
     pen.textAlign = "left";
@@ -114,7 +113,7 @@ export function createChart({ title, lines, log = false, format = (value) => num
   }
 
   function drawLine(pen, { x, y }, points, line) {
-    pen.strokeStyle = pen.fillStyle = colour(line.colour);
+    pen.strokeStyle = pen.fillStyle = colourOf(line.colour);
     pen.lineWidth = line.dots ? 2 : 1.6;
     pen.lineJoin = "round";
     const shown = points.filter(([, value]) => Number.isFinite(value)).map(([step, value]) => [x(step), y(value)]);
@@ -137,7 +136,6 @@ export function createChart({ title, lines, log = false, format = (value) => num
   }
 
   new ResizeObserver(redraw).observe(canvas);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   return {
     element,
     /** Show series by name, each a list of [step, value], and the number of steps in an epoch. */
@@ -160,16 +158,6 @@ function stroke(pen, points) {
   pen.beginPath();
   points.forEach(([x, y], place) => (place ? pen.lineTo(x, y) : pen.moveTo(x, y)));
   pen.stroke();
-}
-
-/** About so many round numbers between two. */
-export function round(low, high, count) {
-  const rough = (high - low) / count || 1;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough);
-  const first = Math.ceil(low / step - 1e-9);
-  const last = Math.floor(high / step + 1e-9);
-  return Array.from({ length: Math.max(0, last - first + 1) }, (_, place) => Number(((first + place) * step).toPrecision(12)));
 }
 
 /** Numbers for a logarithmic axis between two exponents: powers of ten, and 2 and 5 times these where there is room. */

@@ -1,23 +1,23 @@
 // Which class is taken for which.
 
-import { el, percent } from "../dom.js";
+import { el, percent, scrolling } from "../dom.js";
 import { register, t } from "../i18n.js";
 
 register({
   en: {
     "confusion.title": "Confusion",
-    "confusion.validation": "{right} of {count} validation examples, after epoch {epoch}",
-    "confusion.test": "{right} of {count} test examples, after epoch {epoch}",
-    "confusion.train": "{right} of {count} training examples, after epoch {epoch}",
+    "confusion.validation": "{right} of {count} validation examples right, after epoch {epoch}",
+    "confusion.test": "{right} of {count} test examples right, after epoch {epoch}",
+    "confusion.train": "{right} of {count} training examples right, after epoch {epoch}",
     "confusion.help": "A row for each true class, a column for each answer.",
     "confusion.nothing": "Comes with the end of the first epoch.",
-    "confusion.cell": "{count} times a {label} was taken for a {said}",
+    "confusion.cell": "{label} taken for {said}: {count}×",
   },
   zh: {
     "confusion.title": "混淆矩阵",
-    "confusion.validation": "{count} 个验证样本的 {right}，第 {epoch} 轮后",
-    "confusion.test": "{count} 个测试样本的 {right}，第 {epoch} 轮后",
-    "confusion.train": "{count} 个训练样本的 {right}，第 {epoch} 轮后",
+    "confusion.validation": "{count} 个验证样本中 {right} 正确，第 {epoch} 轮后",
+    "confusion.test": "{count} 个测试样本中 {right} 正确，第 {epoch} 轮后",
+    "confusion.train": "{count} 个训练样本中 {right} 正确，第 {epoch} 轮后",
     "confusion.help": "每行是真实类别，每列是网络的回答。",
     "confusion.nothing": "第一轮结束后出现。",
     "confusion.cell": "{label} 被判为 {said}：{count} 次",
@@ -31,7 +31,7 @@ export function createConfusion() {
   const head = el("thead");
   const table = el("table", { class: "confusion numbers" }, caption, head, body);
   const nothing = el("p", { class: "small faint", t: "confusion.nothing" });
-  const scrolled = el("div", { class: "scrolled", tabindex: "0", role: "group", label: "confusion.title" }, table);
+  const scrolled = scrolling("confusion.title", table);
   const element = el("section", { class: "card stack" }, el("h2", { t: "confusion.title" }), nothing, scrolled);
   return {
     element,

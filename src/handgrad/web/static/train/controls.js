@@ -2,7 +2,7 @@
 
 import { debounced, el, number, percent } from "../dom.js";
 import { register, t } from "../i18n.js";
-import { command } from "./follow.js";
+import { command, isOver } from "../trainings.js";
 
 register({
   en: {
@@ -26,15 +26,15 @@ register({
     "train.accuracy.validation": "on validation data",
     "train.accuracy.test": "on test data",
     "train.result": "{accuracy} on test data in the end.",
-    "train.stopped": "Stopped. It can be gone on with, here or by the command line:",
+    "train.stopped": "Stopped. You can continue it here, or from the command line:",
     "train.sliders": "While it runs",
     "train.learning_rate": "Learning rate",
     "train.momentum": "Momentum",
     "train.dropout": "Dropout",
     "train.batch_size": "Batch size",
-    "train.pace": "Pace",
-    "train.pace.full": "no limit",
-    "train.pace.steps": "{steps} steps/s",
+    "train.steps_per_second": "Pace",
+    "train.steps_per_second.full": "no limit",
+    "train.steps_per_second.steps": "{steps} steps/s",
     "train.postponed": "The batch size becomes {size} when this epoch ends.",
   },
   zh: {
@@ -64,15 +64,21 @@ register({
     "train.momentum": "动量",
     "train.dropout": "随机失活",
     "train.batch_size": "批大小",
-    "train.pace": "速度",
-    "train.pace.full": "不限",
-    "train.pace.steps": "{steps} 步/秒",
+    "train.steps_per_second": "速度",
+    "train.steps_per_second.full": "不限",
+    "train.steps_per_second.steps": "{steps} 步/秒",
     "train.postponed": "本轮结束后批大小变为 {size}。",
   },
 });
 
 const BATCHES = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
 const PACES = [1, 2, 5, 10, 20, 50, 100, 0]; // steps a second; 0 is no limit
+
+/** Where the first is that is not below a value; the last, where all are. */
+function placeAbove(values, value) {
+  const place = values.findIndex((each) => each >= value);
+  return place < 0 ? values.length - 1 : place;
+}
 
 /** From a slider's place to a setting, back, and as text. */
 const SLIDERS = {
@@ -82,14 +88,14 @@ const SLIDERS = {
   batch_size: {
     min: 0, max: BATCHES.length - 1, step: 1,
     value: (x) => BATCHES[x],
-    place: (v) => BATCHES.findIndex((size) => size >= v),
+    place: (v) => placeAbove(BATCHES, v),
     text: (v) => v.toLocaleString("en"),
   },
-  pace: {
+  steps_per_second: {
     min: 0, max: PACES.length - 1, step: 1,
     value: (x) => PACES[x],
-    place: (v) => PACES.indexOf(v),
-    text: (v) => (v ? t("train.pace.steps", { steps: v }) : t("train.pace.full")),
+    place: (v) => (v ? placeAbove(PACES.slice(0, -1), v) : PACES.length - 1),
+    text: (v) => (v ? t("train.steps_per_second.steps", { steps: v }) : t("train.steps_per_second.full")),
   },
 };
 
@@ -125,15 +131,15 @@ export function createControls(page, longer) {
     if (training) ask("set", values);
   });
   const send = (setting, value) => {
-    moved[setting === "pace" ? "steps_per_second" : setting] = value;
+    moved[setting] = value;
     sendAll();
   };
   const live = el("fieldset", { class: "sliders" }, el("legend", { t: "train.sliders" }), sliders.map((each) => each.element));
   const none = el("p", { class: "faint", t: "train.none" });
   const running = el(
     "div", { class: "stack" },
-    el("div", { class: "row heading" }, state, name), accuracy, progress, bar,
-    el("div", { class: "row buttons" }, Object.values(buttons)), note, live,
+    el("div", { class: "row" }, state, name), accuracy, progress, bar,
+    el("div", { class: "row" }, Object.values(buttons)), note, live,
   );
 
   function show(now) {
@@ -141,7 +147,7 @@ export function createControls(page, longer) {
     none.hidden = Boolean(now);
     running.hidden = !now;
     if (!now) return;
-    const over = now.state === "ended" || now.state === "failed";
+    const over = isOver(now.state);
     const ready = Boolean(now.started);
     state.textContent = t(`train.state.${now.state}`);
     state.className = `pill ${now.state}`;
@@ -154,7 +160,7 @@ export function createControls(page, longer) {
     live.hidden = over || !ready;
     showProgress(now);
     showNote(now);
-    if (ready) for (const slider of sliders) slider.show(now.started.settings[slider.setting], now.name);
+    if (ready) for (const slider of sliders) slider.show(now.started.settings[slider.setting]);
   }
 
   function showProgress({ step, started, epoch }) {
@@ -200,7 +206,6 @@ function createSlider(setting, changed) {
   const shown = el("output", { class: "numbers", for: id });
   const element = el("div", { class: "slider" }, el("label", { t: `train.${setting}`, for: id }), input, shown);
   let touched = 0;
-  let owner = "";
   const write = (now) => {
     shown.textContent = text(now);
     input.setAttribute("aria-valuetext", text(now));
@@ -214,17 +219,11 @@ function createSlider(setting, changed) {
     element,
     setting,
     /** Show the setting as it is, unless it is being moved; null where the network has no such setting. */
-    show(now, name) {
+    show(now) {
       element.hidden = now === null;
-      if (now === null) return;
-      if (setting === "pace") {
-        if (owner !== name) input.value = String(max);
-        owner = name;
-        write(value(Number(input.value)));
-      } else if (Date.now() - touched > 1500) {
-        input.value = String(place(now));
-        write(now);
-      }
+      if (now === null || Date.now() - touched <= 1500) return;
+      input.value = String(place(now));
+      write(now);
     },
   };
 }

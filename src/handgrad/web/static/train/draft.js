@@ -1,7 +1,7 @@
 // A recipe that is being changed, and what has been changed in it, as the server takes it.
 
 /** Layers that look at pictures, channel by channel. */
-const SPATIAL = new Set(["Conv2d", "MaxPool2d", "AvgPool2d", "BatchNorm2d"]);
+export const SPATIAL = new Set(["Conv2d", "MaxPool2d", "AvgPool2d", "BatchNorm2d"]);
 /** The length of a step of those schedules that have one, in epochs. */
 const EVERY = { step: { every_epochs: 1, factor: 0.5 }, exponential: { every_epochs: 1, factor: 0.8 } };
 
@@ -24,7 +24,7 @@ export function createDraft({ recipe, examples, choices }, validation) {
 }
 
 /** Whether some feature layer needs its input as a picture. */
-export const isSpatial = (features) => features.some((layer) => SPATIAL.has(layer.name));
+const isSpatial = (features) => features.some((layer) => SPATIAL.has(layer.name));
 
 /** What differs from the recipe, by place. */
 export function changesOf(recipe, draft) {

@@ -1,9 +1,10 @@
 // A recipe to choose and to change before it is trained: layers, optimizer, rate, batches, epochs.
 
 import { getJSON, postJSON, Refused } from "../api.js";
-import { debounced, el, latest } from "../dom.js";
+import { debounced, el, latest, offer } from "../dom.js";
 import { register, t } from "../i18n.js";
 import { summaryOf } from "../notes.js";
+import { begin as beginTraining, goOn } from "../trainings.js";
 import { changesOf, createDraft } from "./draft.js";
 import { createLayers } from "./layers.js";
 
@@ -26,7 +27,7 @@ register({
     "edit.paused": "Start paused",
     "edit.parameters": "{count} parameters",
     "edit.more": "More settings",
-    "edit.resume": "Go on with a run",
+    "edit.resume": "Continue a run",
     "edit.resume.run": "Run",
     "edit.resume.epochs": "Until epoch",
     "edit.resume.start": "Go on",
@@ -52,7 +53,7 @@ register({
     "edit.init": "初始权重",
     "edit.seed": "种子",
     "edit.start": "训练",
-    "edit.paused": "暂停状态启动",
+    "edit.paused": "以暂停状态启动",
     "edit.parameters": "{count} 个参数",
     "edit.more": "更多设置",
     "edit.resume": "继续一次运行",
@@ -112,7 +113,7 @@ export function createEditor(page, begun) {
     const input = el("select", { on: { change: () => changed(choose, input.value) } });
     return {
       element: el("label", { class: "field" }, el("span", { t: key }), input),
-      offer: (given, say = (value) => value) => input.replaceChildren(...given.map((value) => el("option", { value }, say(value)))),
+      offer: (given, say = (value) => value) => offer(input, given.map((value) => el("option", { value }, say(value)))),
       show: (value) => (input.value = value),
       value: () => input.value,
     };
@@ -198,7 +199,7 @@ export function createEditor(page, begun) {
   async function begin(wait) {
     start.disabled = paused.disabled = true;
     try {
-      begun(await postJSON("/api/trainings", { recipe: base.recipe.name, changes: changesOf(base.recipe, draft), paused: wait }));
+      begun(await beginTraining({ recipe: base.recipe.name, changes: changesOf(base.recipe, draft), paused: wait }));
     } catch (error) {
       page.complain(error);
     }
@@ -239,8 +240,7 @@ function createResuming(page, begun) {
   );
   async function go() {
     try {
-      const changes = { "train.epochs": Number(epochs.value) };
-      begun(await postJSON("/api/trainings", { recipe: "fast", resume: run.value, changes }));
+      begun(await goOn(run.value, Number(epochs.value)));
     } catch (error) {
       page.complain(error);
     }
@@ -250,7 +250,7 @@ function createResuming(page, begun) {
     offer() {
       const names = page.models.filter((model) => model.kind === "runs" && !model.training).map((model) => model.title);
       const chosen = run.value;
-      run.replaceChildren(...names.map((name) => el("option", { value: name }, name)));
+      offer(run, names.map((name) => el("option", { value: name }, name)));
       if (names.includes(chosen)) run.value = chosen;
       form.hidden = !names.length;
       none.hidden = names.length > 0;

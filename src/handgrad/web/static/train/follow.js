@@ -1,11 +1,12 @@
 // One training as the page knows it: its events, gathered into what is shown.
 
-import { getJSON, postJSON } from "../api.js";
+import { findTraining, listen } from "../trainings.js";
 
 /** Points of a curve that are kept; of more, every second is left out. */
 const MOST_POINTS = 4000;
 
-const pathOf = (name, rest = "") => `/api/trainings/${encodeURIComponent(name)}${rest}`;
+/** Points of no training. */
+export const emptySeries = () => ({ loss: [], rate: [], validationLoss: [], validation: [], testLoss: [], test: [] });
 
 const nothing = () => ({
   state: "starting",
@@ -20,18 +21,18 @@ const nothing = () => ({
   message: "",
   warnings: [],
   compiling: null,
-  series: { loss: [], rate: [], validationLoss: [], validation: [], testLoss: [], test: [] },
+  series: emptySeries(),
 });
 
-/** Follows one training at a time, and calls `changed(training, event)` after each of its events. */
-export function createFollower(changed) {
-  let source = null;
+/**
+ * Follows one training at a time, and calls `changed(training, event)` after each of its events, both null for none;
+ * and `lost(error)` if the server tells no more of it.
+ */
+export function createFollower(changed, lost) {
+  let wanted = "";
+  let asked = 0; // how often another was wanted: only the latest counts
   let training = null;
-
-  function stop() {
-    source?.close();
-    source = null;
-  }
+  let end = () => {};
 
   function take(event) {
     if (event.id <= training.known) return; // told again, since the connection was lost for a moment
@@ -42,30 +43,25 @@ export function createFollower(changed) {
 
   return {
     current: () => training,
+    /** The name of the one that is followed, or will be once the server has answered. */
+    wanted: () => wanted,
     /** Follow the training of that name, or none. */
     async follow(name) {
-      stop();
-      training = null;
-      if (!name) {
-        changed(null, null);
-        return;
-      }
-      const found = await getJSON(pathOf(name));
-      training = { name, model: found.model, known: 0, ...nothing() };
-      training.message = found.message;
+      end();
+      [wanted, training] = [name, null];
+      changed(null, null);
+      const mine = ++asked;
+      if (!name) return;
+      const found = await findTraining(name).catch((error) => {
+        if (mine === asked) throw error;
+      });
+      if (mine !== asked) return;
+      training = { name, model: found.model, known: 0, ...nothing(), message: found.message };
       changed(training, null);
-      source = new EventSource(pathOf(name, "/events"));
-      const mine = source;
-      source.addEventListener("message", ({ data }) => mine === source && take(JSON.parse(data)));
-      source.addEventListener("over", () => mine === source && stop());
+      end = listen(name, { take, lost });
     },
-    stop,
   };
 }
-
-/** Ask something of a training: pause, resume, step, epoch, stop, or set with values. */
-export const command = (name, word, values) =>
-  postJSON(pathOf(name, "/commands"), values ? { command: word, values } : { command: word });
 
 function add(series, point) {
   if (series.length && series.at(-1)[0] >= point[0]) return; // that step again, after a pause
@@ -97,6 +93,10 @@ const TAKERS = {
   settings(training, event) {
     training.started = { ...training.started, ...event, event: "started" };
     training.postponed = null;
+  },
+  pace(training, { steps_per_second }) {
+    const settings = { ...training.started.settings, steps_per_second };
+    training.started = { ...training.started, settings };
   },
   postponed(training, event) {
     training.postponed = event.settings;

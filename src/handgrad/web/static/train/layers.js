@@ -2,12 +2,11 @@
 
 import { announce, el } from "../dom.js";
 import { register, t } from "../i18n.js";
-import { complete } from "./draft.js";
+import { complete, SPATIAL } from "./draft.js";
 
 register({
   en: {
     "layers.title": "Layers",
-    "layers.input": "input",
     "layers.output": "output: one number for each class",
     "layers.hidden": "Hidden layer",
     "layers.add": "Add",
@@ -30,7 +29,6 @@ register({
   },
   zh: {
     "layers.title": "层",
-    "layers.input": "输入",
     "layers.output": "输出：每个类别一个数",
     "layers.hidden": "隐藏层",
     "layers.add": "添加",
@@ -55,13 +53,13 @@ register({
 
 /** The settings that can be changed here, with what a new layer has. */
 const SETTINGS = {
-  out_channels: { value: 8, min: 1, step: 1 },
-  out_features: { value: 32, min: 1, step: 1 },
-  kernel_size: { value: 3, min: 1, step: 1 },
-  stride: { value: 1, min: 1, step: 1 },
-  padding: { value: 0, min: 0, step: 1 },
-  p: { value: 0.25, min: 0, step: 0.05 },
-  negative_slope: { value: 0.01, min: 0, step: 0.01 },
+  out_channels: { value: 8, min: 1 },
+  out_features: { value: 32, min: 1 },
+  kernel_size: { value: 3, min: 1 },
+  stride: { value: 1, min: 1 },
+  padding: { value: 0, min: 0 },
+  p: { value: 0.25, min: 0 },
+  negative_slope: { value: 0.01, min: 0 },
 };
 const POOLS = { kernel_size: 2, stride: 2 };
 /** Width of a new hidden layer. */
@@ -86,7 +84,7 @@ export function createLayers(changed) {
   function append(name) {
     if (name === HIDDEN) hidden().push(WIDTH);
     else features().push(created(name));
-    if (name === "BatchNorm2d" || name === "MaxPool2d" || name === "AvgPool2d" || name === "Conv2d") moveBeforeFlatten();
+    if (SPATIAL.has(name)) moveBeforeFlatten();
     rebuilt("layers.added", { name: titleOf(name) });
   }
 
@@ -105,12 +103,18 @@ export function createLayers(changed) {
     return layer;
   }
 
-  /** Make the list anew, say what has happened, and keep the focus near by. */
-  function rebuilt(key, values, focus) {
+  /** Make the list anew, and say what has happened. */
+  function rebuilt(key, values) {
     build();
     announce(t(key, values));
-    if (focus) list.querySelector(focus)?.focus();
     changed();
+  }
+
+  /** Keep the focus near by: on the same button of the row in that place, or another that can be pressed. */
+  function focusRow(place, button) {
+    const buttons = [...list.children[place].querySelectorAll("button")];
+    const able = buttons.filter((each) => !each.disabled);
+    (able.find((each) => each === buttons[button]) ?? able[0] ?? add).focus();
   }
 
   const titleOf = (name) => (name === HIDDEN ? t("layers.hidden") : name);
@@ -128,17 +132,18 @@ export function createLayers(changed) {
   function row(items, place, name, settings, first) {
     const values = { place: first + place, name: titleOf(name) };
     const move = (by, key) => el("button", {
-      class: "quiet", label: `layers.${key}`, values, data: { move: `${first + place}${key}` },
+      class: "quiet", label: `layers.${key}`, values,
       disabled: place + by < 0 || place + by >= items.length,
       on: { click: () => {
         items.splice(place + by, 0, ...items.splice(place, 1));
-        const moved = { name: titleOf(name), place: first + place + by };
-        rebuilt("layers.moved", moved, `[data-move="${first + place + by}${key}"]`);
+        rebuilt("layers.moved", { name: titleOf(name), place: first + place + by });
+        focusRow(first - 1 + place + by, by < 0 ? 0 : 1);
       } },
     }, by < 0 ? "↑" : "↓");
     const remove = el("button", { class: "quiet", label: "layers.remove", values, on: { click: () => {
       items.splice(place, 1);
-      rebuilt("layers.removed", { name: titleOf(name) }, ".quiet");
+      rebuilt("layers.removed", { name: titleOf(name) });
+      focusRow(first - 1 + place, 2);
     } } }, "×");
     const title = el("span", { class: "kind" }, name === HIDDEN ? el("span", { t: "layers.hidden" }) : name);
     return el(
@@ -158,8 +163,8 @@ export function createLayers(changed) {
     input("width", features().length + place + 1, t("layers.hidden"), hidden()[place], (value) => (hidden()[place] = value));
 
   function input(setting, place, name, value, write) {
-    const { min, step } = SETTINGS[setting] ?? { min: 1, step: 1 };
-    const field = el("input", { type: "number", min: String(min), step: "any", value: String(value), "data-step": String(step) });
+    const min = SETTINGS[setting]?.min ?? 1;
+    const field = el("input", { type: "number", min: String(min), step: "any", value: String(value) });
     field.setAttribute("aria-label", t("layers.setting", { setting: t(`layers.${setting}`), place, name }));
     field.addEventListener("input", () => {
       if (field.value === "" || !field.validity.valid) return;

@@ -1,6 +1,6 @@
 // How the layers fare: the length of their gradients, how far a step moves them, and units that no longer answer.
 
-import { el, number, percent } from "../dom.js";
+import { el, number, percent, scrolling } from "../dom.js";
 import { register } from "../i18n.js";
 
 register({
@@ -38,7 +38,7 @@ export function createSigns() {
   const nothing = el("p", { class: "small faint", t: "signs.nothing" });
   const help = el("p", { class: "small faint", t: "signs.help" });
   return {
-    element: el("section", { class: "card stack" }, el("h2", { t: "signs.title" }), nothing, el("div", { class: "scrolled", tabindex: "0", role: "group", label: "signs.title" }, table), help),
+    element: el("section", { class: "card stack" }, el("h2", { t: "signs.title" }), nothing, scrolling("signs.title", table), help),
     show(signals) {
       nothing.hidden = Boolean(signals);
       table.hidden = help.hidden = !signals;

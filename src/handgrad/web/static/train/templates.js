@@ -1,10 +1,11 @@
 // The weights of the first layer while they form.
 
-import { getArrays } from "../api.js";
+import { getArrays, modelPath } from "../api.js";
 import { el, latest } from "../dom.js";
-import { modelPath } from "../example.js";
+import { seesImages } from "../example.js";
 import { createHeatmap } from "../heatmap.js";
 import { register } from "../i18n.js";
+import { sizeOf } from "../shapes.js";
 
 register({
   en: {
@@ -37,19 +38,19 @@ export function createTemplates(page) {
     if (!first || !model) return;
     const name = `${first.name}.weight`;
     try {
-      const { arrays } = await getArrays(modelPath(model, `weights?arrays=${encodeURIComponent(name)}`));
-      display(arrays[name], model.raw_shape);
+      const { arrays } = await getArrays(modelPath(model.id, `weights?arrays=${encodeURIComponent(name)}`));
+      display(arrays[name], model);
     } catch {
       // The weights were replaced while they were read, or dropout has moved the layer: the next ones come in a second.
     }
   });
 
-  function display({ shape, data }, raw) {
+  function display({ shape, data }, model) {
     nothing.hidden = true;
     help.hidden = false;
     const units = Math.min(shape[0], MOST_UNITS);
     const size = data.length / shape[0];
-    const image = raw.length === 2 && shape.length === 2 && shape[1] === raw[0] * raw[1] ? raw : null;
+    const image = seesImages(model) && shape.length === 2 && size === sizeOf(model.raw_shape) ? model.raw_shape : null;
     heat.show({ shape: [units, ...shape.slice(1)], data: data.subarray(0, units * size) }, { image });
   }
 

@@ -1,7 +1,8 @@
 // The pad: strokes drawn by mouse, touch, pen or keyboard, kept as points so that undo and resizing are exact.
 
-import { announce, el } from "./dom.js";
-import { register, t } from "./i18n.js";
+import { colourOf } from "../colours.js";
+import { announce, el } from "../dom.js";
+import { register, t } from "../i18n.js";
 
 register({
   en: {
@@ -62,16 +63,14 @@ export function createPad(changed) {
   }
 
   function measure() {
-    const style = getComputedStyle(canvas);
     const side = Math.max(1, Math.round(canvas.clientWidth * devicePixelRatio));
-    Object.assign(look, { side, ink: style.color, accent: style.getPropertyValue("--accent") });
+    Object.assign(look, { side, ink: getComputedStyle(canvas).color, accent: colourOf("--accent") });
     refresh();
   }
 
   listenToPointer(canvas, drawing, pen, tools.width);
   listenToKeys(canvas, drawing, pen, refresh);
   new ResizeObserver(measure).observe(canvas);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", measure);
   const frame = el("div", { class: "pad-frame" }, canvas, invitation, help);
   return {
     element: el("div", { class: "stack" }, el("h2", { id: "pad-title", t: "pad.title" }), frame, tools.element),

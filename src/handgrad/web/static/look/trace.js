@@ -1,8 +1,9 @@
 // The example's way through the network, as the server followed it: asked for whenever something of it changes.
 
-import { getJSON, postArrays } from "./api.js";
+import { getJSON, modelPath, postArrays } from "../api.js";
 import { applyChange } from "./changes.js";
-import { latest } from "./dom.js";
+import { latest } from "../dom.js";
+import { sizeOf } from "../shapes.js";
 
 /** What of the state a trace depends on. */
 const DEPENDS = ["input", "label", "model", "version", "optimizer", "updates", "edits", "change", "wanted"];
@@ -21,6 +22,7 @@ export function situationOf(state) {
 
 /** As many as are allowed, and largest values of a rate, a factor and an offset; an address may say anything. */
 export const MOST_UPDATES = 50;
+export const MOST_EDITS = 32;
 export const MOST = 1000;
 
 /** How many updates were made; none without a label, since there is no gradient then. */
@@ -45,8 +47,11 @@ export function editsOf(text, network) {
     const shape = shapes.get(parameter);
     const isThere = shape && index.length <= shape.length && index.every((at, axis) => at < shape[axis]);
     return isThere && Math.abs(factor) <= MOST && Math.abs(offset) <= MOST;
-  }).slice(-32);
+  }).slice(-MOST_EDITS);
 }
+
+/** Whether a trace follows another input, or another network, than those that the address names: by a what-if or an update. */
+export const isChanged = (state) => Boolean(editsOf(state.edits, state.network).length || state.change || updatesOf(state));
 
 /**
  * Keeps store.trace ({about, arrays}) and store.network (what the server says of the model) up to date.
@@ -57,14 +62,14 @@ export function followTraces({ store, complain }) {
     const state = store.get();
     if (!state.model) return;
     try {
-      const network = state.network?.id === state.model ? state.network : await getJSON(`/api/models/${state.model}`);
+      const network = state.network?.id === state.model ? state.network : await getJSON(modelPath(state.model));
       if (network !== state.network) store.set({ network, trace: null, wanted: "" });
-      if (!state.input || state.input.length !== product(network.raw_shape)) {
+      if (!state.input || state.input.length !== sizeOf(network.raw_shape)) {
         store.set({ trace: null }); // nothing is drawn, so there is nothing to follow
         return;
       }
       const arrays = names(network, store.get());
-      const trace = await postArrays(`/api/models/${network.id}/trace`, { ...situationOf(state), arrays });
+      const trace = await postArrays(modelPath(network.id, "trace"), { ...situationOf(state), arrays });
       if (store.get().model === network.id) store.set({ trace, probabilities: trace.about.probabilities });
     } catch (error) {
       complain(error);
@@ -73,8 +78,6 @@ export function followTraces({ store, complain }) {
   store.subscribe(refresh, DEPENDS);
   refresh();
 }
-
-const product = (shape) => shape.reduce((sum, length) => sum * length, 1);
 
 function names(network, state) {
   const places = [...network.layers.keys(), network.layers.length];

@@ -1,7 +1,7 @@
 // Going through a pass step by step, both ways.
 
-import { announce, el } from "./dom.js";
-import { register, t } from "./i18n.js";
+import { announce, el } from "../dom.js";
+import { register, t } from "../i18n.js";
 import { currentStep, lastStep, stepAt } from "./steps.js";
 
 register({

@@ -1,9 +1,8 @@
 // What the network says: a bar for each class, and the class that has the longest.
 
-import { announce, debounced, el, number, percent } from "./dom.js";
-import { withArticle } from "./example.js";
-import { register, t } from "./i18n.js";
-import { say } from "./seen.js";
+import { announce, debounced, el, number, percent } from "../dom.js";
+import { withArticle } from "../example.js";
+import { register, say, t } from "../i18n.js";
 
 register({
   en: {
@@ -43,6 +42,7 @@ export function createBars() {
   const title = el("h2", { t: "bars.title" });
   const speak = debounced(700, (values) => announce(t("bars.spoken", values)));
   let rows = [];
+  let spoken = ""; // of which example which answer
 
   function count(classes) {
     if (rows.length === classes) return;
@@ -54,9 +54,9 @@ export function createBars() {
     element: el("div", { class: "stack" }, el("div", { class: "row answer" }, title, verdict, judgement), table, note),
     /**
      * Probabilities of a model, or its outputs where it does not tell classes apart, or null where there are none yet;
-     * and the true class, or "" where nobody knows it.
+     * the true class, or "" where nobody knows it; and which example it is.
      */
-    show(outputs, model, label) {
+    show(outputs, model, label, example) {
       count(outputs?.length ?? model.classes ?? 0);
       const best = outputs && model.classes !== null ? outputs.indexOf(Math.max(...outputs)) : -1;
       const format = model.classes === null ? number : percent;
@@ -68,7 +68,9 @@ export function createBars() {
       if (!outputs) say(verdict, "bars.nothing");
       else say(verdict, "bars.numbers", { numbers: best < 0 ? outputs.map((output) => number(output)).join(", ") : best });
       if (!judgement.hidden) judge(judgement, label === String(best), label);
-      if (best >= 0) speak({ label: best, percent: percent(outputs[best]) });
+      const now = best < 0 ? "" : `${best} ${example}`;
+      if (now && now !== spoken) speak({ label: best, percent: percent(outputs[best]) });
+      spoken = now;
     },
   };
 }

@@ -1,8 +1,8 @@
 // What a picture really is: chosen by whoever drew it, known for a picture of the data.
 
-import { el } from "./dom.js";
-import { register } from "./i18n.js";
-import { say } from "./seen.js";
+import { el } from "../dom.js";
+import { seesImages } from "../example.js";
+import { register, say } from "../i18n.js";
 
 register({
   en: {
@@ -44,7 +44,7 @@ export function createLabels(chosen) {
         choices.replaceChildren(...labels.map(choice), choice(""));
         shown = labels.length;
       }
-      say(legend, model.raw_shape.length === 2 ? "labels.title" : "labels.answer");
+      say(legend, seesImages(model) ? "labels.title" : "labels.answer");
       for (const radio of choices.querySelectorAll("input")) radio.checked = radio.value === label;
     },
   };

@@ -1,7 +1,8 @@
 // Inside the network: the stepper, the picture of the layers, and what is said of one number.
 
-import { el } from "./dom.js";
+import { el } from "../dom.js";
 import * as cell from "./cell.js";
+import * as formulas from "./formulas.js";
 import * as network from "./network.js";
 import * as stepper from "./stepper.js";
 import * as update from "./update.js";
@@ -17,6 +18,7 @@ export function mount(element, page) {
   network.mount(layers, page);
   update.mount(layers, page);
   cell.mount(explanation, page);
+  formulas.mount(explanation, page);
   whatif.mount(explanation, page);
   followTraces(page);
 }

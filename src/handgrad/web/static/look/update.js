@@ -1,7 +1,7 @@
 // The update: which optimizer, at which rate, how often; and what it does to the loss of this one example.
 
-import { el, formula, number } from "./dom.js";
-import { register, t } from "./i18n.js";
+import { el, formula, number, offer } from "../dom.js";
+import { register, t } from "../i18n.js";
 import { currentStep, lastStep } from "./steps.js";
 import { MOST, MOST_UPDATES, optimizerOf, updatesOf } from "./trace.js";
 
@@ -17,7 +17,7 @@ register({
     "update.loss.one": "L = {loss} after one update on this one example",
     "update.loss.none": "L = {loss} before any update",
     "update.hint": "Open the weights of a layer and choose a cell of “change”: there the update stands with its numbers.",
-    "update.most": "More updates than these are not made here: train a network instead.",
+    "update.most": "No more updates are made here; to go further, train a network.",
     "update.need": "Choose the true label: an update needs a gradient.",
   },
   zh: {
@@ -70,10 +70,11 @@ export function mount(element, { store }) {
 
   function options() {
     const { network } = store.get();
-    optimizer.replaceChildren(
+    offer(optimizer, [
       el("option", { value: "" }, t("update.recipe", { name: network.optimizer.name })),
       el("option", { value: "sgd" }, "SGD"),
-      el("option", { value: "adam" }, "Adam"));
+      el("option", { value: "adam" }, "Adam"),
+    ]);
   }
 
   function show() {
@@ -87,7 +88,7 @@ export function mount(element, { store }) {
     const chosen = optimizerOf(state.optimizer);
     optimizer.value = chosen?.name ?? "";
     rate.disabled = !chosen;
-    rate.value = String(chosen?.learning_rate ?? state.network.optimizer.settings.learning_rate);
+    if (document.activeElement !== rate) rate.value = String(chosen?.learning_rate ?? state.network.optimizer.settings.learning_rate);
     const about = state.trace.about;
     if (about.optimizer) rule.replaceChildren(formula(about.optimizer.formula));
     const updates = updatesOf(state);

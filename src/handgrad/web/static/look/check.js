@@ -1,8 +1,9 @@
 // Whether a gradient is right: beside slopes that the server measures by moving one number after another.
 
-import { postArrays } from "./api.js";
-import { announce, el, number } from "./dom.js";
-import { register, t } from "./i18n.js";
+import { modelPath, postArrays } from "../api.js";
+import { announce, el, number } from "../dom.js";
+import { register, t } from "../i18n.js";
+import { svg } from "../svg.js";
 import { situationOf } from "./trace.js";
 
 register({
@@ -38,7 +39,7 @@ export function createCheck(array, { store, complain }) {
     result.replaceChildren(el("p", { class: "faint", t: "check.checking" }));
     try {
       const state = store.get();
-      const answer = await postArrays(`/api/models/${state.network.id}/check`, { ...situationOf(state), array });
+      const answer = await postArrays(modelPath(state.network.id, "check"), { ...situationOf(state), array });
       result.replaceChildren(...verdict(answer));
       announce(result.firstChild.textContent);
     } catch (error) {
@@ -66,28 +67,12 @@ function verdict({ about, arrays }) {
 /** Analytic against numeric, every compared number a point. */
 function scatter({ analytic, numeric }) {
   const side = 220;
-  const canvas = el("canvas", { class: "scatter", label: "check.scatter", role: "img" });
-  const ratio = window.devicePixelRatio || 1;
-  [canvas.width, canvas.height] = [side * ratio, side * ratio];
-  const pen = canvas.getContext("2d");
-  const style = getComputedStyle(document.documentElement);
-  const pairs = [...analytic.data].map((value, place) => [value, numeric.data[place]]).filter(([a, n]) => Number.isFinite(a) && Number.isFinite(n));
-  const most = Math.max(1e-30, ...pairs.flat().map(Math.abs));
-  const at = (value) => ((value / most) * 0.46 + 0.5) * side;
-  pen.scale(ratio, ratio);
-  pen.strokeStyle = style.getPropertyValue("--line");
-  pen.beginPath();
-  for (const [x1, y1, x2, y2] of [[0, side, side, 0], [side / 2, 0, side / 2, side], [0, side / 2, side, side / 2]]) {
-    pen.moveTo(x1, y1);
-    pen.lineTo(x2, y2);
-  }
-  pen.stroke();
-  pen.fillStyle = style.getPropertyValue("--accent");
-  for (const [a, n] of pairs) {
-    pen.beginPath();
-    pen.arc(at(a), side - at(n), 2.2, 0, 7);
-    pen.fill();
-  }
-  const caption = el("figcaption", { class: "small faint" }, t("check.scatter"));
-  return el("figure", { class: "scatter-figure" }, canvas, caption);
+  const pairs = [...analytic.data].map((value, place) => [value, numeric.data[place]]).filter((pair) => pair.every(Number.isFinite));
+  const most = pairs.flat().reduce((largest, value) => Math.max(largest, Math.abs(value)), 1e-30);
+  const at = (value) => (((value / most) * 0.46 + 0.5) * side).toFixed(1);
+  const axes = `M0 ${side}L${side} 0M${side / 2} 0V${side}M0 ${side / 2}H${side}`;
+  const points = pairs.map(([a, n]) => `M${at(a)} ${at(-n)}h0`).join(""); // lines of no length, with round ends
+  const picture = svg("svg", { class: "scatter", viewBox: `0 0 ${side} ${side}`, role: "img", "aria-label": t("check.scatter") },
+    svg("path", { class: "axes", d: axes }), svg("path", { class: "points", d: points }));
+  return el("figure", { class: "scatter-figure" }, picture, el("figcaption", { class: "small faint" }, t("check.scatter")));
 }

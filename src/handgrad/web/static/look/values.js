@@ -1,9 +1,9 @@
 // For networks that look at a few numbers instead of pictures: the numbers to enter, and the data's own examples.
 
-import { el, number } from "./dom.js";
-import { getJSON } from "./api.js";
-import { inputSize, modelPath } from "./example.js";
-import { register } from "./i18n.js";
+import { getJSON, modelPath } from "../api.js";
+import { el, latest, number } from "../dom.js";
+import { register } from "../i18n.js";
+import { sizeOf } from "../shapes.js";
 
 register({
   en: {
@@ -28,6 +28,7 @@ const COUNT = 20;
 export function createValues(page, entered, choose) {
   const fields = el("div", { class: "row" });
   const why = el("p", { class: "faint small" });
+  let chosen = "";
   const list = el("div", { class: "row" });
   const element = el("div", { class: "stack" }, el("h2", { t: "values.title" }), why, fields, el("h3", { t: "values.examples" }), list);
 
@@ -48,27 +49,36 @@ export function createValues(page, entered, choose) {
     return el("button", { class: "numbers", label: "values.example", values, on, data: { example: `test-${example.index}` } }, `${inputs} → ${target}`);
   }
 
+  const fill = latest(async (id) => {
+    try {
+      const { examples } = await getJSON(modelPath(id, `examples?start=0&count=${COUNT}`));
+      list.replaceChildren(...examples.map(entry));
+      mark(chosen);
+    } catch (error) {
+      page.complain(error);
+    }
+  });
+
+  function mark(example) {
+    chosen = example;
+    for (const button of list.children) button.setAttribute("aria-pressed", String(button.dataset.example === chosen));
+  }
+
   return {
     element,
+    mark,
     /** The fields and examples of another model. */
-    async follow(model) {
-      const count = inputSize(model);
+    follow(model) {
+      const count = sizeOf(model.raw_shape);
       why.replaceChildren(el("span", { t: "values.why", values: { count } }));
       fields.replaceChildren(...Array.from({ length: count }, field));
-      try {
-        const { examples } = await getJSON(modelPath(model, `examples?start=0&count=${COUNT}`));
-        list.replaceChildren(...examples.map(entry));
-      } catch (error) {
-        page.complain(error);
-      }
+      list.replaceChildren();
+      fill(model.id);
     },
     show(numbers) {
       [...fields.querySelectorAll("input")].forEach((box, place) => {
         if (box.valueAsNumber !== numbers[place]) box.value = String(numbers[place]);
       });
-    },
-    mark(chosen) {
-      for (const button of list.children) button.setAttribute("aria-pressed", String(button.dataset.example === chosen));
     },
   };
 }

@@ -1,13 +1,13 @@
 // The network as a picture, from the input down to the loss: a card for each layer, with what it made and what came back.
 
-import { el, number } from "./dom.js";
-import { createHeatmap, ravel, unravel } from "./heatmap.js";
-import { register, t } from "./i18n.js";
+import { el, number } from "../dom.js";
+import { createHeatmap } from "../heatmap.js";
+import { register, t } from "../i18n.js";
+import { ravel, shapeText, sizeOf, unravel } from "../shapes.js";
 import { cellOf, cellText, currentStep, isComputed, stepAt } from "./steps.js";
 
 register({
   en: {
-    "heat.range": "from {low} to {high}",
     "network.input": "The input, as the network takes it",
     "network.loss": "Loss",
     "network.value": "activation",
@@ -19,14 +19,13 @@ register({
     "network.weight.gradient": "gradient of {name}",
     "network.weight.updated": "change of {name} by the update",
     "network.value.of": "Activations of {layer}, {shape}. Arrow keys choose a number.",
-    "network.gradient.of": "Gradient of the loss by the activations of {layer}, {shape}. Arrow keys choose a number.",
+    "network.gradient.of": "Gradient of the loss with respect to the activations of {layer}, {shape}. Arrow keys choose a number.",
     "network.array.of": "{name}, {shape}. Arrow keys choose a number.",
     "network.later": "not computed yet",
     "network.unknown": "needs the true label",
     "network.waiting": "Choose or draw an example, and its way through the network appears here.",
   },
   zh: {
-    "heat.range": "从 {low} 到 {high}",
     "network.input": "网络收到的输入",
     "network.loss": "损失",
     "network.value": "激活值",
@@ -106,8 +105,9 @@ export function mount(element, page) {
   function lossCard(network) {
     const card = frame("loss", el("h3", { t: "network.loss" }), []);
     const value = el("button", { class: "loss-value numbers", on: { click: () => store.set({ cell: "loss:" }) } });
-    card.append(el("div", { class: "pair" }, el("div", {}, value),
-      panel("probabilities", network.classes === null ? "network.outputs" : "network.probabilities", { label: "network.array.of", values: { name: t("network.probabilities"), shape: shapeText([network.classes ?? 1]) } })));
+    const caption = network.classes === null ? "network.outputs" : "network.probabilities";
+    const options = { label: "network.array.of", values: { name: t(caption), shape: shapeText([network.classes ?? 1]) } };
+    card.append(el("div", { class: "pair" }, el("div", {}, value), panel("probabilities", caption, options)));
     return card;
   }
 
@@ -160,8 +160,7 @@ export function mount(element, page) {
   function weightPanels({ name, shape }) {
     const options = (text) => ({ label: "network.array.of", values: { name: text, shape: shapeText(shape) } });
     const kinds = { parameter: "network.weight", parameter_gradient: "network.weight.gradient", updated: "network.weight.updated" };
-    const large = shape.reduce((product, length) => product * length, 1) > 2048;
-    return el("div", { class: large ? "triple large" : "triple" }, ...Object.entries(kinds).map(
+    return el("div", { class: sizeOf(shape) > 2048 ? "triple large" : "triple" }, ...Object.entries(kinds).map(
       ([kind, key]) => panel(`${kind}.${name}`, key, options(t(key, { name })), { name })));
   }
 
@@ -186,6 +185,12 @@ export function mount(element, page) {
     const missing = !known && state.label === "" ? "network.unknown" : "network.later";
     picture.absent.textContent = shown ? "" : t(missing);
     markPicture(array, picture, state);
+  }
+
+  function markAll() {
+    const state = store.get();
+    if (!state.trace) return;
+    for (const [array, picture] of pictures) markPicture(array, picture, state);
   }
 
   function markPicture(array, picture, state) {
@@ -219,9 +224,8 @@ export function mount(element, page) {
   store.subscribe(build, ["network", "lang"]);
   store.subscribe(update, ["trace", "step"]);
   store.subscribe(openChosen, ["cell"]);
-  store.subscribe(update, ["explained", "cell"]);
+  store.subscribe(markAll, ["explained", "cell"]);
   store.subscribe(redraw, ["theme"]);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   new ResizeObserver(redraw).observe(element);
 }
 
@@ -245,5 +249,3 @@ function imageShape(array, state) {
 export function ownerOf(array, network) {
   return network.layers.findIndex((layer) => layer.parameters.some(({ name }) => array.endsWith(`.${name}`)));
 }
-
-export const shapeText = (shape) => shape.join(" × ");

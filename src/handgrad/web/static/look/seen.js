@@ -1,8 +1,8 @@
 // What the network sees: a drawing on its way to MNIST's form, or a picture that has it already.
 
-import { el } from "./dom.js";
-import { fromBase64 } from "./example.js";
-import { register, t } from "./i18n.js";
+import { el } from "../dom.js";
+import { fromBase64 } from "../example.js";
+import { register, say } from "../i18n.js";
 
 register({
   en: {
@@ -42,14 +42,6 @@ export function paintGrey(canvas, pixels, [height, width]) {
   for (let place = 0; place < pixels.length; place++) colours[place] = OPAQUE + GREY * pixels[place];
   canvas.getContext("2d", { willReadFrequently: true }).putImageData(picture, 0, 0);
   return canvas;
-}
-
-/** Put a text into an element, to be put there again when the language changes. */
-export function say(element, key, values = {}) {
-  const held = JSON.stringify(values);
-  if (element.dataset.t === key && element.dataset.tValues === held) return;
-  Object.assign(element.dataset, { t: key, tValues: held });
-  element.textContent = t(key, values);
 }
 
 /** The panel; one of its `show…` says what is in it. */

@@ -3,16 +3,17 @@
 // The store gets `example` (the word for it in the address), `label` and `input` (the raw numbers, null where there are none).
 // From then on trace.js keeps its `probabilities` up to date. While the pen is down only the bars follow.
 
-import { getJSON, postBytes, Refused } from "./api.js";
+import { getJSON, modelPath, postBytes, Refused } from "../api.js";
 import { createBars } from "./bars.js";
-import { el, latest } from "./dom.js";
-import { drawnExample, fromBase64, modelPath, readExample, rounded, seesImages } from "./example.js";
+import { el, latest } from "../dom.js";
+import { drawnExample, fromBase64, readExample, rounded, seesImages } from "../example.js";
 import { createGallery } from "./gallery.js";
-import { register, t } from "./i18n.js";
+import { register, t } from "../i18n.js";
 import { createLabels, labelsOf } from "./labels.js";
 import { createPad, SENT } from "./pad.js";
 import { createSeen } from "./seen.js";
-import { isChanged, UNKNOWN } from "./state.js";
+import { UNKNOWN } from "../state.js";
+import { isChanged } from "./trace.js";
 import { createValues } from "./values.js";
 
 register({
@@ -60,7 +61,7 @@ class Given {
     this.seen = createSeen();
     this.bars = createBars();
     this.labels = createLabels((label) => this.store.set(this.labelled(label || UNKNOWN)));
-    this.answer = el("section", { class: "card stack answers" }, this.bars.element, this.labels.element);
+    this.answer = el("section", { class: "card stack" }, this.bars.element, this.labels.element);
     this.gallery = createGallery(page, (example) => this.choose(example));
     this.values = createValues(page, (numbers) => this.enter(numbers), (example) => this.choose(example));
     // Never two requests of a kind at once: the latest state is asked for when the one before is answered.
@@ -113,7 +114,7 @@ class Given {
   async load(index, label) {
     const { model, store } = this;
     const asked = store.get().example;
-    const { examples } = await getJSON(modelPath(model, `examples?start=${index}&count=1`));
+    const { examples } = await getJSON(modelPath(model.id, `examples?start=${index}&count=1`));
     if (store.get().example !== asked || this.model.id !== model.id) return true; // something else was chosen meanwhile
     if (examples.length) this.choose(examples[0], this.valid(label));
     else if (index > 0) await this.load(0, "");
@@ -182,7 +183,7 @@ class Given {
     // Only a trace knows what a changed network says, or what is said of a changed input: it waits for the drawing's end.
     const changed = isChanged(this.store.get());
     if (!onPad() || (changed && pad.isDrawing())) return;
-    const answer = await postBytes(modelPath(model, `digit?side=${SENT}`), pad.pixels());
+    const answer = await postBytes(modelPath(model.id, `digit?side=${SENT}`), pad.pixels());
     if (!onPad() || model.id !== this.model.id) return;
     if (answer.empty) {
       this.seen.showNothing();
@@ -204,7 +205,7 @@ class Given {
   showAnswer() {
     if (!this.model) return;
     const known = this.live ?? this.store.get().probabilities ?? null;
-    this.bars.show(this.source ? known : null, this.model, this.label());
+    this.bars.show(this.source ? known : null, this.model, this.label(), this.shown);
     this.labels.show(this.model, this.label());
   }
 }

@@ -1,11 +1,12 @@
 // What if: a unit silenced, a weight changed, the input turned, covered or noisy; another network beside this one.
 
-import { postArrays } from "./api.js";
-import { announce, el, latest, number, percent } from "./dom.js";
-import { applyChange, COVER, readChange, writeChange } from "./changes.js";
-import { register, t } from "./i18n.js";
+import { modelPath, postArrays } from "../api.js";
+import { announce, el, latest, number, offer, percent } from "../dom.js";
+import { COVER, readChange, writeChange } from "./changes.js";
+import { seesImages } from "../example.js";
+import { register, t } from "../i18n.js";
 import { cellOf, splitName } from "./steps.js";
-import { editsOf, MOST, situationOf, updatesOf } from "./trace.js";
+import { editsOf, isChanged, MOST, MOST_EDITS, situationOf } from "./trace.js";
 import { ownerOf } from "./network.js";
 
 register({
@@ -98,24 +99,33 @@ export function mount(element, page) {
     store.set({ change: writeChange({ rotate: Number(rotate.input.value), noise: Number(noise.input.value), covers }) });
   }
 
+  // New numbers come often; what somebody types into is made anew only where it is about something else.
   function show() {
     const state = store.get();
     card.hidden = !state.trace;
-    if (!state.trace) return;
-    tools.replaceChildren(...toolsFor(state));
+    if (state.trace) showModels(state);
+  }
+
+  function showTools() {
+    const state = store.get();
+    if (state.network) tools.replaceChildren(...toolsFor(state));
+  }
+
+  function showChanges() {
+    const state = store.get();
+    if (!state.network) return;
     const change = readChange(state.change);
-    image.hidden = state.network.raw_shape.length !== 2;
+    image.hidden = !seesImages(state.network);
     [rotate.input.value, noise.input.value] = [String(change.rotate), String(change.noise)];
     rotate.shown.textContent = t("whatif.degrees", { value: change.rotate });
     noise.shown.textContent = percent(change.noise, 0);
     showActive(state, change);
-    showModels(state);
   }
 
   function toolsFor(state) {
     const cell = cellOf(state.cell);
     const [kind, name] = splitName(cell?.array ?? "");
-    if (kind === "activation" && name === "0" && state.network.raw_shape.length === 2) return [coverButton(cell, state)];
+    if (kind === "activation" && name === "0" && seesImages(state.network)) return [coverButton(cell, state)];
     const unit = kind === "activation" || kind === "gradient" ? unitOf(Number(name) - 1, cell.index, state.network) : null;
     if (unit) return [el("button", { on: { click: () => silence(unit) } }, t("whatif.silence", { unit: unit.unit, layer: unit.title }))];
     if (["parameter", "parameter_gradient", "updated"].includes(kind)) return [weightForm(name, cell.index)];
@@ -137,14 +147,14 @@ export function mount(element, page) {
   }
 
   function weightForm(name, index) {
-    const field = (key, value) => el("input", { type: "number", label: key, step: "any", min: String(-MOST), max: String(MOST), value });
+    const field = (key, value) => el("input", { type: "number", label: key, step: "any", min: String(-MOST), max: String(MOST), value, required: true });
     const [factor, offset] = [field("whatif.scale", "0"), field("whatif.shift", "0")];
     const apply = () => factor.reportValidity() && offset.reportValidity() && add([`${name}:${index.join(".")}*${Number(factor.value)}${Number(offset.value) ? `+${Number(offset.value)}` : ""}`]);
     return el("div", { class: "row weight-form" }, el("span", { "aria-hidden": "true" }, "×"), factor, el("span", { "aria-hidden": "true" }, "+"), offset,
       el("button", { t: "whatif.apply", on: { click: apply } }));
   }
 
-  const add = (edits) => store.set({ edits: [...store.get().edits.split(";").filter(Boolean), ...edits].slice(-32).join(";") });
+  const add = (edits) => store.set({ edits: [...store.get().edits.split(";").filter(Boolean), ...edits].slice(-MOST_EDITS).join(";") });
 
   function showActive(state, change) {
     const chips = [
@@ -164,7 +174,7 @@ export function mount(element, page) {
 
   function showModels(state) {
     const options = page.models.filter((model) => model.id !== state.model).map((model) => el("option", { value: model.id }, model.id));
-    other.replaceChildren(el("option", { value: "" }, t(isChanged(state) ? "whatif.before" : "whatif.nothing")), ...options);
+    offer(other, [el("option", { value: "" }, t(isChanged(state) ? "whatif.before" : "whatif.nothing")), ...options]);
     other.value = state.compared;
   }
 
@@ -174,8 +184,8 @@ export function mount(element, page) {
     const given = situationOf(state);
     const plain = { input: state.compared ? given.input : Array.from(state.input), label: null };
     try {
-      const { about } = await postArrays(`/api/models/${state.compared || state.model}/trace`, plain);
-      showComparison(about.probabilities, store.get());
+      const { about } = await postArrays(modelPath(state.compared || state.model, "trace"), plain);
+      if (store.get().trace === state.trace) showComparison(about.probabilities, state); // a later one is compared next
     } catch (error) {
       if (error.status !== 400) return page.complain(error);
       table.replaceChildren(el("p", { class: "faint", t: "whatif.unlike", values: { model: state.compared } }));
@@ -206,11 +216,11 @@ export function mount(element, page) {
     return cell;
   }
 
-  store.subscribe(show, ["trace", "cell", "edits", "change", "lang", "compared"]);
+  store.subscribe(show, ["trace", "edits", "change", "lang", "compared"]);
+  store.subscribe(showTools, ["cell", "network", "lang"]);
+  store.subscribe(showChanges, ["edits", "change", "network", "lang"]);
   store.subscribe(compare, ["trace", "compared"]);
 }
-
-const isChanged = (state) => Boolean(editsOf(state.edits, state.network).length || state.change || updatesOf(state));
 
 /** The unit that a number of an activation belongs to, with all parameters that have to be 0 for it to stay silent. */
 function unitOf(place, index, network) {

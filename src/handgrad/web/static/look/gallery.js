@@ -1,10 +1,10 @@
 // Pictures of the test data to look at instead of a drawing: in order, or the model's worst mistakes first.
 
-import { el, latest, percent } from "./dom.js";
-import { getJSON } from "./api.js";
-import { fromBase64, modelPath, withArticle } from "./example.js";
-import { register } from "./i18n.js";
-import { paintGrey, say } from "./seen.js";
+import { getJSON, modelPath } from "../api.js";
+import { el, latest, moveWithArrows, percent } from "../dom.js";
+import { fromBase64, withArticle } from "../example.js";
+import { register, say } from "../i18n.js";
+import { paintGrey } from "./seen.js";
 
 register({
   en: {
@@ -47,7 +47,7 @@ const TABS = ["test", "mistakes"];
  * Its pictures are one stop of the Tab key; arrows go on from there.
  */
 export function createGallery(page, choose) {
-  const state = { tab: "test", start: 0, total: 0, model: null, version: "", chosen: "" };
+  const state = { tab: "test", start: 0, total: 0, model: null, latest: "", version: "", chosen: "" };
   const pictures = el("div", { class: "thumbnails", role: "toolbar", label: "gallery.title" });
   const remark = el("p", { class: "faint small" });
   const stale = el("p", { class: "row small", hidden: true }, el("span", { t: "gallery.stale" }), el("button", { t: "gallery.again", on: { click: () => fill() } }));
@@ -66,21 +66,21 @@ export function createGallery(page, choose) {
   const fill = latest(async () => {
     tabs.forEach((tab) => tab.show(tab.name === state.tab));
     panel.setAttribute("aria-labelledby", `gallery-${state.tab}`);
-    const { model, tab, start } = state;
+    const { model, tab, start, latest: version } = state;
     const mistakes = tab === "mistakes";
     const query = `examples?start=${start}&count=${PAGE}&mistakes=${mistakes}`;
     const pointless = mistakes && !model.trained;
     try {
-      const found = pointless ? { total: 0, examples: [] } : await getJSON(modelPath(model, query));
-      if (model.id === state.model.id && tab === state.tab && start === state.start) show(found);
+      const found = pointless ? { total: 0, examples: [] } : await getJSON(modelPath(model.id, query));
+      if (model.id === state.model.id && tab === state.tab && start === state.start) show(found, version);
     } catch (error) {
       page.complain(error);
     }
   });
 
-  function show({ total, examples }) {
-    Object.assign(state, { total, version: state.latest });
-    stale.hidden = true;
+  function show({ total, examples }, version) {
+    Object.assign(state, { total, version });
+    showAge();
     const mistakes = state.tab === "mistakes";
     const why = !mistakes ? "" : !state.model.trained ? "gallery.untrained" : total ? "gallery.order" : "gallery.none";
     remark.hidden = !why;
@@ -89,6 +89,11 @@ export function createGallery(page, choose) {
     pictures.replaceChildren(...examples.map((example) => thumbnail(example, shape, mistakes, choose)));
     pages.show(state.start, examples.length, total);
     mark(state.chosen);
+  }
+
+  /** Mistakes are those of the weights that there were when they were looked for. */
+  function showAge() {
+    stale.hidden = state.tab !== "mistakes" || !state.model.trained || state.latest === state.version;
   }
 
   function mark(chosen) {
@@ -102,12 +107,12 @@ export function createGallery(page, choose) {
   return {
     element: el("div", { class: "stack" }, el("h2", { t: "gallery.title" }), list, panel),
     mark,
-    /** Another model, or other weights of the same: mistakes are then those of before, and looked for again when asked. */
+    /** Another model, or other weights of the same: mistakes are then looked for again when somebody wants that. */
     follow(model, version) {
       const other = model.id !== state.model?.id;
       Object.assign(state, { model, latest: version });
       if (other) open({ start: 0 });
-      else stale.hidden = state.tab !== "mistakes" || !model.trained || version === state.version;
+      else showAge();
     },
   };
 }
@@ -151,19 +156,4 @@ function thumbnail(example, shape, mistakes, choose) {
   );
   button.addEventListener("click", () => choose(example));
   return button;
-}
-
-/** Arrow keys, Home and End go from one of a container's parts to the next; Tab then leaves them all. */
-export function moveWithArrows(container, parts, moved) {
-  container.addEventListener("keydown", (event) => {
-    const all = [...container.querySelectorAll(parts)];
-    const here = all.indexOf(document.activeElement);
-    const target = { ArrowRight: here + 1, ArrowLeft: here - 1, Home: 0, End: all.length - 1 }[event.key];
-    const part = all[target];
-    if (here < 0 || !part) return;
-    event.preventDefault();
-    all.forEach((each) => (each.tabIndex = each === part ? 0 : -1));
-    part.focus();
-    moved(part);
-  });
 }

@@ -1,13 +1,11 @@
 // What is said of one number: its formula, the numbers in it, what it was made from.
 
-import { postJSON } from "./api.js";
+import { modelPath, postJSON } from "../api.js";
 import { createCheck } from "./check.js";
-import { el, formula, latest, mathematics, number } from "./dom.js";
-import { register, t } from "./i18n.js";
-import { noteOf } from "./notes.js";
-import { cellOf, cellText, currentStep, isComputed, splitName, stepAt } from "./steps.js";
-import { ownerOf, shapeText } from "./network.js";
-import { stepTitle } from "./stepper.js";
+import { announce, el, formula, latest, mathematics, number, scrolling } from "../dom.js";
+import { register, t } from "../i18n.js";
+import { ownerOf } from "./network.js";
+import { cellOf, cellText, currentStep, isComputed, splitName } from "./steps.js";
 import { situationOf } from "./trace.js";
 
 register({
@@ -39,13 +37,6 @@ register({
     "cell.remark.dropout": "In prediction nothing is dropped, so the numbers pass unchanged.",
     "cell.remark.not_largest": "This pixel is the largest of no window, so no gradient comes back to it.",
     "cell.given": "It was not computed: it is the input, or what training has learned.",
-    "formula.title": "Formulas",
-    "formula.forward": "Forward",
-    "formula.backward": "Backward, for {name}",
-    "formula.shapes": "Shapes",
-    "formula.here": "Here: {input} → {output}",
-    "formula.update": "Update",
-    "formula.gradient.order": "The bar over a letter means: gradient of the loss by it.",
   },
   zh: {
     "cell.title": "一个数",
@@ -75,31 +66,24 @@ register({
     "cell.remark.dropout": "预测时不丢弃任何单元，数值原样通过。",
     "cell.remark.not_largest": "这个像素在任何窗口里都不是最大值，所以没有梯度传回来。",
     "cell.given": "它不是算出来的：它是输入，或是训练学到的。",
-    "formula.title": "公式",
-    "formula.forward": "前向",
-    "formula.backward": "反向，对 {name}",
-    "formula.shapes": "形状",
-    "formula.here": "此处：{input} → {output}",
-    "formula.update": "更新",
-    "formula.gradient.order": "字母上的横线表示：损失对它的梯度。",
   },
 });
 
 /** The panel beside the network. */
 export function mount(element, page) {
   const { store, complain } = page;
-  const said = el("div", { class: "card stack cell-card", "aria-live": "polite" });
-  const formulas = el("div", { class: "card stack formula-card" });
+  const said = el("div", { class: "card stack cell-card" });
   // Where the explanation stands below the layers, a line at the bottom says that there is one.
   const peekText = el("span", { class: "numbers" });
   const details = el("button", { class: "primary small", t: "cell.details", on: { click: () => said.scrollIntoView({ block: "start" }) } });
   const peek = el("div", { class: "peek", hidden: true }, peekText, details);
-  element.append(said, formulas, peek);
+  element.append(said, peek);
+  let told = ""; // which cell was spoken of last: its number may change every second
   new IntersectionObserver(([entry]) => peek.classList.toggle("idle", entry.isIntersecting)).observe(said);
 
   function showPeek(answer, network) {
     peek.hidden = answer === null;
-    if (answer) peekText.textContent = `${number(answer.value)} · ${titleOf(answer, network)}`;
+    if (answer) peekText.textContent = summaryOf(answer, network);
   }
 
   const ask = latest(async () => {
@@ -111,11 +95,13 @@ export function mount(element, page) {
       return;
     }
     try {
-      const answer = await postJSON(`/api/models/${state.network.id}/cell`, { ...situationOf(state), ...cell });
+      const answer = await postJSON(modelPath(state.network.id, "cell"), { ...situationOf(state), ...cell });
       answer.lit = new Map(Object.entries(answer.sources).map(([array, places]) => [array, new Set(places)]));
       if (store.get().cell !== state.cell) return;
       store.set({ explained: answer });
       showCell(answer);
+      if (told !== state.cell) announce(summaryOf(answer, state.network));
+      told = state.cell;
     } catch (error) {
       store.set({ explained: null });
       showInvitation();
@@ -136,17 +122,19 @@ export function mount(element, page) {
   function showCell(answer) {
     const { network } = store.get();
     const close = el("button", { class: "quiet small", label: "cell.close", on: { click: () => store.set({ cell: "" }) } }, "×");
-    const heading = el("div", { class: "row cell-head" }, el("h2", {}, titleOf(answer, network)), close);
+    const title = el("h2", { tabindex: "-1" }, titleOf(answer, network));
     const value = el("p", { class: "value numbers" }, number(answer.value, 6));
     const back = el("button", { class: "small return", t: "cell.return", on: { click: () => showPicture(answer.array) } });
-    const parts = [back, heading, value, others(answer)];
+    const parts = [back, el("div", { class: "row cell-head" }, title, close), value, others(answer)];
     if (answer.rule) parts.push(el("h3", { t: "cell.rule" }), formula(answer.rule));
     else parts.push(el("p", { class: "faint", t: "cell.given" }));
     if (answer.lines.some((line) => line.length > 1) && answer.rule) parts.push(el("h3", { t: "cell.numbers" }), chains(answer.lines));
     if (answer.remark) parts.push(el("p", { class: "faint small", t: `cell.remark.${answer.remark}` }));
     if (answer.parts.length > 1) parts.push(...addends(answer));
     if (splitName(answer.array)[0].endsWith("gradient")) parts.push(createCheck(answer.array, page));
+    const focused = said.contains(document.activeElement);
     said.replaceChildren(...parts.filter(Boolean));
+    if (focused) title.focus({ preventScroll: true });
     showPeek(answer, network);
   }
 
@@ -173,8 +161,9 @@ export function mount(element, page) {
       amount(part.product, largest)));
     if (rest.count) rows.push(el("tr", { class: "faint" }, el("td", {}, t("cell.rest", { count: rest.count })), amount(rest.sum, largest)));
     rows.push(el("tr", { class: "total" }, el("td", { t: "cell.sum" }), amount(value, 0)));
-    const title = rest.count ? t("cell.parts", { count: parts.length + rest.count }) : t("cell.parts.all");
-    return [el("h3", {}, title), el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": title }, el("table", { class: "addends" }, el("tbody", {}, ...rows)))];
+    const title = rest.count ? "cell.parts" : "cell.parts.all";
+    const values = { count: parts.length + rest.count };
+    return [el("h3", { t: title, values }), scrolling(title, el("table", { class: "addends" }, el("tbody", {}, ...rows)), values)];
   }
 
   /** A factor's name; a click goes to the cell that it stands in. */
@@ -185,41 +174,12 @@ export function mount(element, page) {
     return el("button", { class: "factor", "aria-label": `${factor.array} [${factor.index.join(", ")}]`, on: { click: go } }, symbol);
   }
 
-  function showFormulas() {
-    const state = store.get();
-    formulas.hidden = !state.network;
-    if (!state.network) return;
-    const { kind, layer: stepped } = stepAt(currentStep(state), state.network.layers.length);
-    const layer = state.step === "" ? state.explained?.layer ?? null : stepped;
-    const heading = el("h2", { t: "formula.title" });
-    if (layer !== null) formulas.replaceChildren(heading, ...ofLayer(state.network.layers[layer]));
-    else if (kind === "update" && state.step !== "") formulas.replaceChildren(heading, ...ofUpdate(state));
-    else formulas.replaceChildren(heading, ...ofLoss(state.network));
-  }
-
-  function ofLayer(layer) {
-    const shape = t("formula.here", { input: shapeText(layer.input_shape), output: shapeText(layer.output_shape) });
-    return [el("h3", {}, layer.title), el("p", { class: "small faint numbers" }, shape), ...stated(layer.formulas, layer.kind)];
-  }
-
-  function ofLoss(network) {
-    return [el("h3", { t: "network.loss" }), ...stated(network.loss.formulas, network.loss.name)];
-  }
-
-  function ofUpdate(state) {
-    const rule = state.trace?.about.optimizer?.formula ?? state.network.optimizer.formula;
-    return [el("h3", {}, stepTitle({ kind: "update", layer: null }, state.network)), formula(rule)];
-  }
-
   store.subscribe(ask, ["cell", "trace", "step"]);
-  store.subscribe(showFormulas, ["network", "step", "explained", "trace"]);
   store.subscribe(() => {
-    showFormulas();
     if (store.get().explained) showCell(store.get().explained);
     else showInvitation();
   }, ["lang"]);
   showInvitation();
-  showFormulas();
 }
 
 /** Bring the picture of an array into sight. */
@@ -233,25 +193,11 @@ function titleOf({ array, index, layer }, network) {
   const maker = kind === "gradient" ? Number(name) - 1 : layer;
   const owner = maker === null ? (name === "0" ? t("cell.input") : name) : network.layers[maker]?.title ?? t("cell.input");
   const place = index.length ? t("cell.place", { index: index.join(", ") }) : "";
-  return [t(`cell.${kind}`), owner, place].filter(Boolean).join(" · ");
+  const called = kind === "probabilities" && network.classes === null ? "network.outputs" : `cell.${kind}`;
+  return [t(called), owner, place].filter(Boolean).join(" · ");
 }
 
-/** Formulas as a layer or a loss states them. */
-function stated({ forward, backward, shapes, notes }, kind) {
-  const rows = [];
-  if (forward) rows.push(el("p", { class: "small faint", t: "formula.forward" }), formula(forward));
-  for (const [name, given] of Object.entries(backward)) {
-    rows.push(el("p", { class: "small faint", t: "formula.backward", values: { name } }), formula(given));
-  }
-  rows.push(el("p", { class: "small faint", t: "formula.gradient.order" }));
-  if (shapes.length) {
-    const cells = shapes.map(({ letter, shape }) => el("span", { class: "shape" }, mathematics(letter.mathml), " ", mathematics(shape.mathml)));
-    rows.push(el("p", { class: "small faint", t: "formula.shapes" }), el("p", { class: "row shapes" }, ...cells));
-  }
-  const note = noteOf(kind, notes);
-  if (note) rows.push(el("p", { class: "small" }, note));
-  return rows;
-}
+const summaryOf = (answer, network) => `${number(answer.value)} · ${titleOf(answer, network)}`;
 
 /** Lines of equations, with the signs under one another. */
 function chains(lines) {
@@ -259,7 +205,7 @@ function chains(lines) {
     el("td", {}, place ? "" : mathematics(line[0])),
     el("td", { class: "sign" }, place === line.length - 2 && place > 0 ? "≈" : "="),
     el("td", {}, mathematics(step)))));
-  return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": t("cell.numbers") }, el("table", { class: "chain" }, el("tbody", {}, ...rows)));
+  return scrolling("cell.numbers", el("table", { class: "chain" }, el("tbody", {}, ...rows)));
 }
 
 /** A number over its bar, whose length shows how much of the largest it is. */
