@@ -17,8 +17,10 @@ from rich.table import Table as RichTable
 
 from benchmarks import machine, measurements
 from benchmarks.contestants import OURS, PEERS, Contestant
+from benchmarks.estimators import measure as measure_estimators
 from benchmarks.runner import ROOT, Session, usable_cores
-from benchmarks.tables import ACCURACY_BARS, Table, accuracy_sections, all_tables, disagreements, left_out
+from benchmarks.table import Table
+from benchmarks.tables import ACCURACY_BARS, accuracy_sections, all_tables, disagreements, left_out
 from benchmarks.workloads import WORKLOADS, Workload
 
 app = typer.Typer(add_completion=False, help=__doc__)
@@ -142,6 +144,12 @@ def accuracy(
     chosen = _pick(recipes, {name: name for name in ACCURACY_BARS}, "recipe")
     for recipe in chosen:
         _measure(recipe, out, measurements.accuracy(recipe, len(usable_cores()), rounds, limit, _show), {})
+
+
+@app.command()
+def estimators(rounds: Rounds = 2, out: Out = OUT) -> None:
+    """Fit the scikit-learn estimator and scikit-learn's own on ten data sets, cross-validated."""
+    _measure("estimators", out, measure_estimators(len(usable_cores()), rounds, _show), {})
 
 
 @app.command("all")

@@ -1,12 +1,13 @@
 """From measurements to tables: medians, ranges, ratios and verdicts. A table is shown on a terminal or in a page."""
 
 import statistics
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Any
 
+from benchmarks import estimators
 from benchmarks.contestants import OURS, PEERS
+from benchmarks.table import Table, judged, ratios, spread
 from benchmarks.workloads import Workload
 
 Section = dict[str, Any]
@@ -32,26 +33,6 @@ START_BARS = {
 ACCURACY_BARS = {"mlp-best": 0.007, "cnn-best": 0.003}
 
 
-@dataclass(frozen=True)
-class Table:
-    """Text in rows and columns.
-
-    Args:
-        title: above it.
-        columns: their heads.
-        rows: as many cells each.
-    """
-
-    title: str
-    columns: tuple[str, ...]
-    rows: Sequence[tuple[str, ...]]
-
-    def markdown(self) -> str:
-        """The table as a page shows it, under its title."""
-        lines = [self.columns, ("---",) * len(self.columns), *self.rows]
-        return f"**{self.title}**\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
 def all_tables(results: Section) -> dict[str, list[Table]]:
     """The tables of every section that was measured, by its name; "bars" judges them together."""
     makers: dict[str, Callable[[Section], list[Table]]] = {
@@ -62,6 +43,7 @@ def all_tables(results: Section) -> dict[str, list[Table]]:
         "cold": _cold,
         "start": _start,
         "default": _default,
+        "estimators": estimators.tables,
     }
     tables = {name: make(results[name]) for name, make in makers.items() if name in results}
     if recipes := accuracy_sections(results):
@@ -88,11 +70,6 @@ def left_out(section: Section) -> list[str]:
         for skip in section.get("skipped", ())
     ]
     return [f"{title}: {reason}" for title, reason in section.get("absent", {}).items()] + skipped
-
-
-def ratios(pairs: Iterable[Section], key: str = "seconds") -> list[float]:
-    """Our figure over the peer's, one a pair."""
-    return [pair["ours"][key] / pair["theirs"][key] for pair in pairs]
 
 
 def by_place(section: Section) -> dict[tuple[str, int, str], list[Section]]:
@@ -216,7 +193,7 @@ def _start(section: Section) -> list[Table]:
 
 def _start_bars(section: Section) -> list[tuple[str, ...]]:
     return [
-        _judged(f"{what}, seconds", section["threads"], [run[key] for run in section["runs"]], bar)
+        judged(f"{what}, seconds", section["threads"], [run[key] for run in section["runs"]], bar)
         for key, (what, bar) in START_BARS.items()
     ]
 
@@ -239,7 +216,7 @@ def _default_bars(section: Section) -> list[tuple[str, ...]]:
     accuracy, threads = statistics.mean(run["accuracy"] for run in ours), section["threads"]
     verdict = "kept" if accuracy >= DEFAULT_ACCURACY else "**missed**"
     rows = [
-        _judged("the default recipe, seconds", threads, [run["seconds"] for run in ours], DEFAULT_SECONDS),
+        judged("the default recipe, seconds", threads, [run["seconds"] for run in ours], DEFAULT_SECONDS),
         (
             "the default recipe, test images right",
             str(threads),
@@ -249,7 +226,7 @@ def _default_bars(section: Section) -> list[tuple[str, ...]]:
         ),
     ]
     if pairs := [run for run in section["runs"] if "theirs" in run]:
-        rows.append(_judged("the default recipe: time / PyTorch", threads, ratios(pairs), DEFAULT_BAR))
+        rows.append(judged("the default recipe: time / PyTorch", threads, ratios(pairs), DEFAULT_BAR))
     return rows
 
 
@@ -298,49 +275,25 @@ def _bars(results: Section) -> Table:
             bar = section["workloads"][name]["bars"].get(peer)
             if bar is not None:
                 what = f"{section['workloads'][name]['title']}: time / {_title(peer)}"
-                rows.append(_judged(what, threads, ratios(pairs), bar))
+                rows.append(judged(what, threads, ratios(pairs), bar))
     if "neighbour" in results:
         section = results["neighbour"]
         rows.append(
-            _judged(
+            judged(
                 "an epoch beside a busy neighbour / idle", section["threads"], _slowdowns(section, OURS.name), BUSY_BAR
             )
         )
     if "cold" in results and (pairs := [run for run in results["cold"]["runs"] if "theirs" in run]):
         what = "peak memory of a whole process / PyTorch"
-        rows.append(_judged(what, results["cold"]["threads"], ratios(pairs, "peak_bytes"), MEMORY_BAR))
+        rows.append(judged(what, results["cold"]["threads"], ratios(pairs, "peak_bytes"), MEMORY_BAR))
     if "start" in results:
         rows += _start_bars(results["start"])
     if "default" in results:
         rows += _default_bars(results["default"])
     rows += _accuracy_bars(accuracy_sections(results))
+    if "estimators" in results:
+        rows += estimators.bars(results["estimators"])
     return Table("The bars", ("what", "threads", "measured", "at most", "verdict"), rows)
-
-
-def _judged(what: str, threads: int, measured: Sequence[float], bar: float) -> tuple[str, ...]:
-    verdict = "kept" if statistics.median(measured) <= bar else "**missed**"
-    return what, str(threads), spread(measured), f"{bar:g}", verdict
-
-
-def spread(values: Sequence[float]) -> str:
-    """Median, and minimum to maximum where there are several.
-
-    >>> spread([0.2, 0.1234, 0.3]), spread([1234.5])
-    ('0.2 (0.123–0.3)', '1,234')
-    """
-    median = _short(statistics.median(values))
-    return median if len(values) == 1 else f"{median} ({_short(min(values))}–{_short(max(values))})"
-
-
-def _short(value: float) -> str:
-    """Three digits, without an exponent."""
-    return (
-        f"{value:,.0f}"
-        if abs(value) >= 1000
-        else f"{value:.3g}"
-        if abs(value) >= 0.001 or not value
-        else f"{value:.4f}"
-    )
 
 
 def _agree(pair: Section, tolerance: float) -> bool:

@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 
 import handgrad
-from benchmarks import measurements, picture, starting
+from benchmarks import estimators, measurements, picture, starting
 from benchmarks.contestants import OURS, PEERS, Contestant
 from benchmarks.page import regenerated
 from benchmarks.runner import Finished, MeasurementError, Session, run
-from benchmarks.tables import all_tables, disagreements, spread
+from benchmarks.table import spread
+from benchmarks.tables import all_tables, disagreements
 from benchmarks.workloads import WORKLOADS, Job, Workload, draw_weights
 
 ROOT = Path(__file__).parents[2]
@@ -292,3 +293,27 @@ def test_the_page_is_written_from_its_json() -> None:
     changed = regenerated(text, measured(WORKLOADS["mlp-128"], [1.0], [2.5]))
     assert "**0.4**" in changed
     assert regenerated(changed, results) == text
+
+
+def test_estimators_are_fitted_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("sklearn")
+    everything = list(estimators.data_sets())
+    assert [name for name, _, _ in everything] == list(dict.fromkeys(name for name, _, _ in everything))
+    assert len(everything) == 10
+    assert all(len(X) == len(y) for _, X, y in everything)
+    monkeypatch.setattr(estimators, "data_sets", lambda: everything[:2])
+    *_, section = estimators.measure(2, 1, lambda text: None)
+    assert [len(found["fits"]) for found in section["sets"].values()] == [5, 5]
+    (table,) = all_tables({"estimators": section})["estimators"]
+    assert [row[:2] for row in table.rows] == [("iris", "150×4, 3 classes"), ("wine", "178×13, 3 classes")]
+    (bars,) = all_tables({"estimators": section})["bars"]
+    assert len(bars.rows) == 3
+
+
+def test_estimators_bars_are_judged() -> None:
+    def section(ours: float, seconds: float) -> dict[str, Any]:
+        fit = {"ours": {"accuracy": ours, "seconds": seconds}, "theirs": {"accuracy": 0.9, "seconds": 1.0}}
+        return {"threads": 2, "sets": {"moons": {"fits": [fit, fit]}}}
+
+    assert [row[-1] for row in estimators.bars(section(0.9, 0.5))] == ["kept", "kept"]
+    assert [row[-1] for row in estimators.bars(section(0.89, 0.51))] == ["**missed**", "**missed**"]
