@@ -11,6 +11,7 @@ from handgrad.data.preprocessing import Preprocessing
 from handgrad.interop.errors import TranslationError
 from handgrad.interop.extras import load
 from handgrad.layers import Layer
+from handgrad.layers.parameters import dotted
 from handgrad.layers.sequential import stages
 from handgrad.ops import Ops, Shape
 
@@ -34,7 +35,7 @@ class GraphWriter:
 
     def add(self, name: str, operator: str, *inputs: str, **attributes: Any) -> str:
         """One more node; the name of its output."""
-        output = f"{name}.{operator}".lstrip(".")
+        output = dotted(name, operator)
         self.nodes.append(onnx.helper.make_node(operator, list(inputs), [output], output, **attributes))
         return output
 
@@ -146,18 +147,18 @@ def _write_linear(
 ) -> str:
     """Gemm for rows; for more axes MatMul, which wants the weight as (in, out), and Add."""
     if len(shape) == 1:
-        arrays = [graph.constant(_join(name, "weight"), weight)]
-        arrays += [] if bias is None else [graph.constant(_join(name, "bias"), bias)]
+        arrays = [graph.constant(dotted(name, "weight"), weight)]
+        arrays += [] if bias is None else [graph.constant(dotted(name, "bias"), bias)]
         return graph.add(name, "Gemm", x, *arrays, transB=1)
-    y = graph.add(name, "MatMul", x, graph.constant(_join(name, "weight.transposed"), weight.T))
-    return y if bias is None else graph.add(name, "Add", y, graph.constant(_join(name, "bias"), bias))
+    y = graph.add(name, "MatMul", x, graph.constant(dotted(name, "weight.transposed"), weight.T))
+    return y if bias is None else graph.add(name, "Add", y, graph.constant(dotted(name, "bias"), bias))
 
 
 def _write_conv(
     graph: GraphWriter, layer: Any, x: str, shape: Shape, name: str, weight: NDArray[Any], bias: NDArray[Any] | None
 ) -> str:
-    arrays = [graph.constant(_join(name, "weight"), weight)]
-    arrays += [] if bias is None else [graph.constant(_join(name, "bias"), bias)]
+    arrays = [graph.constant(dotted(name, "weight"), weight)]
+    arrays += [] if bias is None else [graph.constant(dotted(name, "bias"), bias)]
     return graph.add(name, "Conv", x, *arrays, **_windows(layer))
 
 
@@ -172,12 +173,12 @@ def _windows(layer: Any) -> dict[str, list[int]]:
 
 def _write_batch_norm(graph: GraphWriter, layer: Any, x: str, shape: Shape, name: str) -> str:
     attributes = ("weight", "bias", "running_mean", "running_var")
-    arrays = [graph.constant(_join(name, a), graph.array(getattr(layer, a))) for a in attributes]
+    arrays = [graph.constant(dotted(name, a), graph.array(getattr(layer, a))) for a in attributes]
     return graph.add(name, "BatchNormalization", x, *arrays, epsilon=_epsilon(layer))
 
 
 def _write_layer_norm(graph: GraphWriter, layer: Any, x: str, shape: Shape, name: str) -> str:
-    arrays = [graph.constant(_join(name, a), graph.array(getattr(layer, a))) for a in ("weight", "bias")]
+    arrays = [graph.constant(dotted(name, a), graph.array(getattr(layer, a))) for a in ("weight", "bias")]
     return graph.add(name, "LayerNormalization", x, *arrays, axis=-1, epsilon=_epsilon(layer))
 
 
@@ -187,7 +188,7 @@ def _epsilon(layer: Any) -> float:
 
 
 def _write_residual(graph: GraphWriter, layer: Any, x: str, shape: Shape, name: str) -> str:
-    branch = write_layers(graph, layer.branch, x, shape, _join(name, "branch"))
+    branch = write_layers(graph, layer.branch, x, shape, dotted(name, "branch"))
     return graph.add(name, "Add", x, branch)
 
 
@@ -208,10 +209,6 @@ def _elementwise(
         return graph.add(name, operator, x, **settings(layer))
 
     return write
-
-
-def _join(name: str, last: str) -> str:
-    return f"{name}.{last}".lstrip(".")
 
 
 def _pass_on(graph: GraphWriter, layer: Any, x: str, shape: Shape, name: str) -> str:

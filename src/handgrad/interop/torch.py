@@ -15,6 +15,7 @@ from handgrad.interop.torch_optimizers import optimizer_from_torch, optimizer_to
 from handgrad.interop.weights import with_values
 from handgrad.layers import Layer, Sequential
 from handgrad.layers import Residual as ResidualLayer
+from handgrad.layers.parameters import dotted
 from handgrad.ops import Shape
 
 __all__ = [
@@ -177,11 +178,11 @@ def _layer(module: Any, name: str, shape: Shape, values: dict[Layer, dict[str, A
     if type(module) is nn.Sequential:
         inner: list[Layer] = []
         for key, child in module.named_children():
-            inner.append(_layer(child, f"{name}.{key}".lstrip("."), shape, values))
+            inner.append(_layer(child, dotted(name, key), shape, values))
             shape = inner[-1].output_shape(shape)
         return Sequential(*inner)
     if type(module) is Residual:
-        return ResidualLayer(_layer(module.branch, f"{name}.branch".lstrip("."), shape, values))
+        return ResidualLayer(_layer(module.branch, dotted(name, "branch"), shape, values))
     place = f"{f'Module {name}' if name else 'The module'}, {type(module).__name__},"
     if type(module) not in LAYERS:
         raise TranslationError(f"{place} has no equal in handgrad.")

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from handgrad.layers import Layer
+from handgrad.layers.parameters import dotted
 
 AnyLayer = TypeVar("AnyLayer", bound=Layer)
 
@@ -32,5 +33,5 @@ def with_values(model: AnyLayer, values: LayerValues, dtype: str) -> AnyLayer:
     model.initialize(np.random.default_rng(0), dtype=dtype)
     for layer_name, layer in model.walk():
         for name in (*layer.parameter_specs(), *layer.buffer_specs()):
-            model.parameters.assign(f"{layer_name}.{name}".lstrip("."), values[layer][name])
+            model.parameters.assign(dotted(layer_name, name), values[layer][name])
     return model
