@@ -142,7 +142,14 @@ def browsing() -> Iterator["Browser"]:
 
 @pytest.fixture
 def open_page(browser: "Browser", server: Server) -> Iterator[OpenPage]:
-    """Pages of the server; at the end none may have complained in its console."""
+    """Pages of the server."""
+    with opening(browser, server) as open_at:
+        yield open_at
+
+
+@contextmanager
+def opening(browser: "Browser", server: Server) -> Iterator[OpenPage]:
+    """Pages of a server for the block; at its end none may have complained in its console."""
     complaints: list[str] = []
     contexts = []
 
@@ -193,6 +200,7 @@ def settled(page: "Page", example: str = "drawn-") -> None:
 
 def quiet(page: "Page") -> None:
     """Wait until everything that the page asked for is answered, and nothing more is asked."""
+    page.evaluate("window.asked.last = performance.now()")  # what was clicked a moment ago may ask a moment later
     page.wait_for_function("() => !window.asked.pending && performance.now() - window.asked.last > 100")
 
 

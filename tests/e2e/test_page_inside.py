@@ -128,12 +128,10 @@ def test_a_cell_is_chosen_by_pointer_and_by_keys(open_page: OpenPage) -> None:
     page = open_example(open_page, "recipes/mlp")
     pane = page.locator('[data-array="activation.1"] .pane')
     pane.click(position={"x": 3, "y": 3})
-    quiet(page)
-    assert "at [0]" in (page.locator(".cell-card h2").text_content() or "")
+    page.locator(".cell-card h2", has_text="at [0]").wait_for()
     pane.press("ArrowRight")
     pane.press("ArrowDown")
-    quiet(page)
-    assert "at [33]" in (page.locator(".cell-card h2").text_content() or "")
+    page.locator(".cell-card h2", has_text="at [33]").wait_for()
     assert "cell=activation.1:33" in page.url
 
 

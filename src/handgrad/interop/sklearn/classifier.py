@@ -11,7 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import column_or_1d
 
 from handgrad.errors import ArgumentError
-from handgrad.interop.sklearn.network import Callback, Network, _dense
+from handgrad.interop.sklearn.network import Callback, Network, dense
 from handgrad.losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
 
 
@@ -150,10 +150,8 @@ class NetworkClassifier(ClassifierMixin, Network):  # type: ignore[misc]  # both
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Probabilities (N, classes); each row adds up to 1, but for several labels a row."""
-        parameters = self.model_.parameters if hasattr(self, "model_") else None
         scores = self._scores(X)
-        assert parameters is not None
-        return np.asarray(self._loss().probabilities(scores, ops=parameters.ops))
+        return np.asarray(self._loss().probabilities(scores, ops=self.model_.parameters.ops))
 
     def predict(self, X: Any) -> NDArray[Any]:
         """The most probable class of each row, (N,), or the labels more probable than not, (N, labels)."""
@@ -170,7 +168,7 @@ class NetworkClassifier(ClassifierMixin, Network):  # type: ignore[misc]  # both
         """Labels (N,), or (N, labels) of 0 and 1."""
         check_classification_targets(y)
         self._labels_are_columns = type_of_target(y).startswith("multilabel")
-        return _dense(y).astype(int) if self._labels_are_columns else column_or_1d(y, warn=True)
+        return dense(y).astype(int) if self._labels_are_columns else column_or_1d(y, warn=True)
 
     def _targets(self, y: NDArray[Any]) -> NDArray[Any]:
         """The place of each label in `classes_`, or the 0 and 1 as numbers."""

@@ -1,6 +1,6 @@
 """From an estimator's `layers` to a network."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -31,33 +31,30 @@ def build_network(
                Linear(in_features=3, out_features=1, has_bias=True))
     """
     found: list[Layer] = []
-    for place, entry in enumerate([*entries, outputs]):
-        is_output = place == len([*entries])
-        parts = [_linear(entry)] if is_output else list(_parts(entry, activation, dropout))
-        for part in parts:
-            try:
-                if _is_linear(part) and len(shape) > 1:
-                    found.append(Flatten())
-                    shape = found[-1].output_shape(shape)
-                layer = (
-                    deepcopy(part) if isinstance(part, Layer) else build_layer(part, shape, init, f"layers[{place}]")
-                )
-                shape = layer.output_shape(shape)
-            except HandgradError as error:
-                raise ArgumentError(f"layers[{place}]", entry, "a layer that fits", str(error).rstrip(".")) from error
-            found.append(layer)
+    entries = [*entries]
+    parts = [
+        *((place, part) for place, entry in enumerate(entries) for part in _parts(entry, activation, dropout)),
+        (len(entries), _linear(outputs)),
+    ]
+    for place, part in parts:
+        try:
+            if _is_linear(part) and len(shape) > 1:
+                found.append(Flatten())
+                shape = found[-1].output_shape(shape)
+            layer = deepcopy(part) if isinstance(part, Layer) else build_layer(part, shape, init, f"layers[{place}]")
+            shape = layer.output_shape(shape)
+        except HandgradError as error:
+            given = [*entries, outputs][place]
+            raise ArgumentError(f"layers[{place}]", given, "a layer that fits", str(error).rstrip(".")) from error
+        found.append(layer)
     return Sequential(*found)
 
 
-def _parts(entry: Any, activation: str, dropout: float) -> Iterator[Any]:
+def _parts(entry: Any, activation: str, dropout: float) -> list[Any]:
     """An entry as tables and layers, one behind the other."""
     if isinstance(entry, Layer | Mapping):
-        yield entry
-        return
-    yield _linear(entry)
-    yield {"name": activation}
-    if dropout:
-        yield {"name": "Dropout", "p": dropout}
+        return [entry]
+    return [_linear(entry), {"name": activation}, *([{"name": "Dropout", "p": dropout}] if dropout else [])]
 
 
 def _linear(width: Any) -> dict[str, Any]:

@@ -94,7 +94,7 @@ class Network(BaseEstimator):  # type: ignore[misc]  # it has no types
         checked = validate_data(
             self, X, reset=reset, accept_sparse=("csr", "csc", "coo"), dtype=self.dtype, order="C", **settings
         )
-        return (_dense(checked[0]), checked[1]) if isinstance(checked, tuple) else _dense(checked)
+        return (dense(checked[0]), checked[1]) if isinstance(checked, tuple) else dense(checked)
 
     def _preprocessing(self, features: int) -> Preprocessing:
         """Rows as they are, or as images."""
@@ -252,7 +252,8 @@ class Network(BaseEstimator):  # type: ignore[misc]  # it has no types
         return tags
 
 
-def _dense(X: Any) -> NDArray[Any]:
+def dense(X: Any) -> NDArray[Any]:
+    """The numbers of a table (N, D) row by row, also of one that names only those that are not 0."""
     return np.ascontiguousarray(X.toarray() if issparse(X) else X)
 
 

@@ -13,7 +13,9 @@ from handgrad.web.catalog import OpenModel
 from handgrad.web.context import Context
 from handgrad.web.errors import ContractError
 
-_STEPS = ("original", "light_on_dark", "stretched", "cropped", "scaled", "centred")
+#: Steps that the page shows. The drawing itself is with whoever sent it, and drawn ink needs no stretching: those two
+#: would be most of the answer, which follows every move of the pen.
+_STEPS = ("light_on_dark", "cropped", "scaled", "centred")
 
 
 def look(context: Context, *, kind: str, name: str, side: int, body: bytes) -> dict[str, Any]:

@@ -6,9 +6,8 @@ import { announce, el, offer, percent } from "./dom.js";
 import { seesImages } from "./example.js";
 import { languages, preferredLanguage, register, speak, t, translate } from "./i18n.js";
 import { createStore } from "./state.js";
-import * as lessons from "./lessons.js";
+import { later } from "./later.js";
 import * as look from "./look.js";
-import * as train from "./train.js";
 
 register({
   en: {
@@ -49,7 +48,11 @@ register({
   },
 });
 
-const VIEWS = { look, train, lessons };
+const VIEWS = {
+  look,
+  train: later(() => import("./train.js"), ({ view, training }) => view === "train" || training !== "", ["view", "training"]),
+  lessons: later(() => import("./lessons/lessons.js"), ({ view }) => view === "lessons", ["view"]),
+};
 
 const store = createStore();
 

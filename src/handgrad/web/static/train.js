@@ -105,6 +105,7 @@ class TrainView {
       this.templates.redraw();
     }, ["theme"]);
     this.arrange();
+    this.editor.offer();
     this.follow(store.get().training);
   }
 

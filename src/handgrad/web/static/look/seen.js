@@ -29,7 +29,7 @@ register({
   },
 });
 
-/** The steps that are shown; the server also inverts and stretches, which a drawing on a screen does not need. */
+/** The steps that are shown, as the server sends them. */
 const STEPS = ["light_on_dark", "cropped", "scaled", "centred"];
 
 const [OPAQUE, GREY] = [0xff000000, 0x010101]; // of a colour in one number; red, green and blue are alike
@@ -56,7 +56,7 @@ export function createSeen() {
     showNothing: () => content.replaceChildren(empty()),
     showSteps(found) {
       const size = found.at(-1).shape[0];
-      for (const { name, shape, pixels } of found) figures[name]?.show(fromBase64(pixels), shape, size);
+      for (const { name, shape, pixels } of found) figures[name].show(fromBase64(pixels), shape, size);
       if (content.firstChild !== steps) content.replaceChildren(steps);
     },
     /** One picture, and in words where it is from: `key` with `values`. */
