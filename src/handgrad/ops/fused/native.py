@@ -135,11 +135,27 @@ class Native:
         """Write its file: the name of the function in the machine code, a new line, and the code as an object file."""
         compiled = numba.cfunc(self._signature, error_model="numpy")(self._function)
         library = compiled._library
+        hide_helpers(library._final_module, compiled._wrapper_name)
         code = library.codegen._tm.emit_object(library._final_module)
         write_atomically(self.path, b"%s\n%s" % (compiled._wrapper_name.encode(), code))
 
     def __repr__(self) -> str:
         return f"Native({self.name})"
+
+
+def hide_helpers(module: Any, entry: str) -> None:
+    """Keep the names of a module's functions to itself, but for one that is called from outside.
+
+    Numba numbers the functions that it compiles, so in two processes different helpers get the same name. Where the
+    compiler has left one as a function of its own, the loader would take the first of that name for all of them.
+
+    Args:
+        module: of LLVM, finished.
+        entry: the function that is called from outside.
+    """
+    for function in module.functions:
+        if not function.is_declaration and function.name != entry:
+            function.linkage = "internal"
 
 
 def kernel(function: Callable[..., None]) -> Native:
