@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -80,8 +80,28 @@ class Observer(Protocol):
         """Tell what came of it, and how an interrupted run is gone on with."""
 
 
+class Recorder(Protocol):
+    """Who keeps a record of a training in a format of its own, beside the run directory's."""
+
+    def phase(self, phase: Phase, run: Path) -> AbstractContextManager[None]:
+        """Within the block, a phase of the run in that directory is trained; entered anew as that of an `Observer`."""
+
+    def show(self, event: Step | Epoch) -> None:
+        """Note what has just happened."""
+
+    def finish(self, experiment: Experiment, result: dict[str, Any], run: Path) -> None:
+        """Note what came of it; the run's pictures are there."""
+
+
 def begin(
-    recipe: Recipe, out: Path | None, *, device: str, threads: int | None, saving: Saving, observer: Observer
+    recipe: Recipe,
+    out: Path | None,
+    *,
+    device: str,
+    threads: int | None,
+    saving: Saving,
+    observer: Observer,
+    recorder: Recorder | None = None,
 ) -> dict[str, Any]:
     """Train a recipe in a new directory; returns the result.
 
@@ -92,6 +112,7 @@ def begin(
         threads: that compute; None for all cores.
         saving: when to write checkpoints.
         observer: who is told, and may steer.
+        recorder: who keeps a record too.
 
     Raises:
         RecipeError, ArgumentError, DataError, DeviceError: as `phases`.
@@ -103,7 +124,7 @@ def begin(
         first = next(remaining)  # the data and the model, and their errors, before any directory is made
         run = RunDirectory.create(out) if out else RunDirectory.create_next(Path("runs"), recipe.name)
         with run.locked():
-            session = Session(recipe, run, count, saving, observer)
+            session = Session(recipe, run, count, saving, observer, recorder)
             return session.train(itertools.chain([first], remaining))
 
 
@@ -115,6 +136,7 @@ def resume(
     threads: int | None,
     saving: Saving,
     observer: Observer,
+    recorder: Recorder | None = None,
 ) -> dict[str, Any]:
     """Go on with a run from its latest checkpoint, on the device and threads of before unless told otherwise.
 
@@ -125,6 +147,7 @@ def resume(
         threads: that compute; None for as many as before.
         saving: when to write checkpoints.
         observer: who is told, and may steer.
+        recorder: who keeps a record too.
 
     Raises:
         RunError: there is no checkpoint to go on from, its data has changed, or another process trains there.
@@ -145,7 +168,7 @@ def resume(
         with limit_threads(threads, device) as count:
             for sentence in before.differences(environment(count, device)):
                 observer.warn(sentence)
-            session = Session(before.recipe, run, count, saving, observer, checkpoint)
+            session = Session(before.recipe, run, count, saving, observer, recorder, checkpoint)
             return session.train(phases(before.recipe, device=device, finished=before.finished))
 
 
@@ -159,6 +182,7 @@ class Session:
         threads: that compute.
         saving: when to write checkpoints.
         observer: who is told, and may steer.
+        recorder: who keeps a record too.
         checkpoint: to go on from, if it is not the beginning.
     """
 
@@ -167,6 +191,7 @@ class Session:
     threads: int
     saving: Saving
     observer: Observer
+    recorder: Recorder | None = None
     checkpoint: Checkpoint | None = None
     _complained: bool = False  # of the last checkpoint, which could not be written
     _saved_step: int | None = None  # of the last checkpoint
@@ -180,6 +205,8 @@ class Session:
                     break
             with self.observer.keeping():
                 result = self._keep(experiment)
+                if self.recorder is not None:
+                    self.recorder.finish(experiment, result, self.run.path)
         self.observer.finish(experiment, result, self._way_on)
         return result
 
@@ -193,7 +220,8 @@ class Session:
             folder = self._folder(phase, name)
             self._begin_or_go_on(phase.experiment, folder)
             self.observer.compile(phase.experiment.trainer)
-            with self._saving_if_cut_off(phase.experiment, folder), self.observer.phase(phase):
+            recording = nullcontext() if self.recorder is None else self.recorder.phase(phase, self.run.path)
+            with self._saving_if_cut_off(phase.experiment, folder), self.observer.phase(phase), recording:
                 settings = self._train_until_changed(phase, folder, interruption, searching=searching)
             if not settings:
                 return phase.experiment
@@ -209,6 +237,8 @@ class Session:
             return settings
         for event in trainer.run_to(epochs):
             self.observer.show(event)
+            if self.recorder is not None:
+                self.recorder.show(event)
             if trainer.is_stopping:  # the epoch was closed too early; the checkpoint has it open
                 continue
             is_last = isinstance(event, Epoch) and (event.number == epochs or bool(trainer.stopped_by))

@@ -2,12 +2,16 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from handgrad.cli.console import Threads, output_console
 from handgrad.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from handgrad.cli.progress import TrainingDisplay
+    from handgrad.interop.tensorboard import TensorBoard
 
 
 def command(
@@ -41,6 +45,9 @@ def command(
     keep: Annotated[
         int, typer.Option("--keep-checkpoints", min=1, help="How many of the latest stay, besides the best.")
     ] = 2,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Also write what happens for TensorBoard, into RUN/tensorboard.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="End with one JSON object on standard output.")] = False,
 ) -> None:
     """Train a recipe on the data it names, show how it goes, and keep everything in a run directory.
@@ -66,17 +73,29 @@ def command(
     if not minutes > 0:
         raise ArgumentError("--checkpoint-minutes", minutes, "a number > 0")
     saving, display = Saving(minutes, keep), TrainingDisplay(output_console(as_json=as_json))
+    recorder = _tensorboard(display) if tensorboard else None
     if resumed is not None:
         _refuse_with_resume({"RECIPE": recipe, "--optimizer": optimizer, "--out": out})
-        result = resume(resumed, changes, device=device, threads=threads, saving=saving, observer=display)
+        result = resume(
+            resumed, changes, device=device, threads=threads, saving=saving, observer=display, recorder=recorder
+        )
     else:
         chosen = Recipe.load(recipe or "fast")
         if optimizer is not None:
             chosen = chosen.with_optimizer(optimizer)
         chosen = chosen.tailored(changes)
-        result = begin(chosen, out, device=device or "cpu", threads=threads, saving=saving, observer=display)
+        result = begin(
+            chosen, out, device=device or "cpu", threads=threads, saving=saving, observer=display, recorder=recorder
+        )
     if as_json:
         typer.echo(json.dumps(result))
+
+
+def _tensorboard(display: "TrainingDisplay") -> "TensorBoard":
+    """What writes event files; that a package is missing is said before anything is trained."""
+    from handgrad.interop.tensorboard import TensorBoard
+
+    return TensorBoard(display.warn)
 
 
 def _refuse_with_resume(given: dict[str, Any]) -> None:

@@ -22,21 +22,38 @@ def draw(experiment: Experiment) -> Iterator[tuple[str, Figure]]:
     """
     yield "curves", plots.curves(experiment.trainer.history)
     train, test = experiment.trainer.train.dataset, experiment.test.dataset
-    shape = train.inputs.shape[1:]
-    images = len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))
+    shape, images = train.inputs.shape[1:], _sees_images(experiment)
     if images:
         yield "gallery", plots.gallery(train, test)
         augment = experiment.trainer.train.augment
         if augment is not None:
             originals, rng = train.inputs[:10], np.random.default_rng(experiment.recipe.train.seed)
             yield "distortions", plots.distortions(originals, np.stack([augment(originals, rng) for _ in range(4)]))
-        weight = _first_weight(experiment.model)
-        if weight is not None and (weight.ndim == 4 or weight.shape[1] - math.prod(shape) in (0, 1)):
-            yield "weights", plots.first_layer_weights(weight, shape)
+    if (weights := draw_first_weights(experiment)) is not None:
+        yield "weights", weights
     if experiment.classes:
         yield from _draw_answers(experiment, images)
     if shape == (2,):
         yield "plane", plots.plane(train, lambda points: _answers(experiment, points))
+
+
+def draw_first_weights(experiment: Experiment) -> Figure | None:
+    """What the first layer looks for, as it is now; None where it does not see images.
+
+    Args:
+        experiment: trained or not.
+    """
+    shape, weight = experiment.trainer.train.dataset.inputs.shape[1:], _first_weight(experiment.model)
+    if weight is None or not _sees_images(experiment):
+        return None
+    if weight.ndim != 4 and weight.shape[1] - math.prod(shape) not in (0, 1):
+        return None
+    return plots.first_layer_weights(weight, shape)
+
+
+def _sees_images(experiment: Experiment) -> bool:
+    shape = experiment.trainer.train.dataset.inputs.shape[1:]
+    return len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))
 
 
 def _draw_answers(experiment: Experiment, images: bool) -> Iterator[tuple[str, Figure]]:

@@ -52,7 +52,7 @@ class VitalSigns:
 
     def __init__(self, experiment: Experiment) -> None:
         self._model, self._loss = experiment.model, experiment.loss
-        self._batch = _few_examples(experiment.trainer.train)
+        self._batch = few_examples(experiment.trainer.train)
         self._before: NDArray[Any] | None = None
 
     def expect_step(self) -> None:
@@ -92,8 +92,8 @@ class VitalSigns:
             yield layer, float(np.sqrt(square / length[layer])) if length[layer] else 0.0
 
 
-def _few_examples(train: Loader) -> Batch:
-    """Some training examples at random, since data often lies sorted by class; not distorted."""
+def few_examples(train: Loader) -> Batch:
+    """A batch of some training examples at random, since data often lies sorted by class; not distorted."""
     rows = np.random.default_rng(1).permutation(len(train.dataset))[:_EXAMPLES]
     loader = Loader(train.dataset[rows], None, preprocessing=train.preprocessing, one_hot=train.one_hot)
     return loader[0]
