@@ -18,7 +18,7 @@ import safetensors.numpy
 from PIL import Image
 
 from handgrad import losses, optimizers
-from handgrad.cli.train import _assignment
+from handgrad.cli.train import assignment
 from handgrad.data import read_idx, write_idx
 from handgrad.data.datasets import load
 from handgrad.data.digits import as_mnist, read_image
@@ -167,7 +167,7 @@ def changes() -> list[bytes]:
 
 
 def change(content: bytes) -> object:
-    place, value = _assignment(content.decode(errors="replace"))
+    place, value = assignment(content.decode(errors="replace"))
     return built(Recipe.load("mlp").override({place: value}))
 
 

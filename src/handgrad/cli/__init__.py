@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from handgrad.cli import data, doctor, evaluate, explain, export, gradcheck, predict, recipes, reproduce, serve, train
+from handgrad.cli import (
+    data,
+    doctor,
+    evaluate,
+    explain,
+    export,
+    gradcheck,
+    predict,
+    recipes,
+    reproduce,
+    serve,
+    sweep,
+    train,
+)
 from handgrad.cli.console import error_console
 from handgrad.errors import HandgradError
 
@@ -17,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (train, evaluate, predict, export, recipes, explain, gradcheck, doctor, data, reproduce, serve):
+for module in (train, sweep, evaluate, predict, export, recipes, explain, gradcheck, doctor, data, reproduce, serve):
     app.command(module.__name__.rpartition(".")[2])(module.command)
 
 

@@ -69,7 +69,7 @@ def command(
         "data.dataset": data,
     }
     changes = {place: value for place, value in options.items() if value is not None}
-    changes |= dict(_assignment(text) for text in change or [])
+    changes |= dict(assignment(text) for text in change or [])
     if not minutes > 0:
         raise ArgumentError("--checkpoint-minutes", minutes, "a number > 0")
     saving, display = Saving(minutes, keep), TrainingDisplay(output_console(as_json=as_json))
@@ -115,7 +115,7 @@ def _widths(text: str) -> tuple[int, ...]:
     return widths
 
 
-def _assignment(text: str) -> tuple[str, Any]:
+def assignment(text: str) -> tuple[str, Any]:
     """A place and a value from `place=value`, the value as in TOML, or a bare word as a string."""
     import tomllib
 

@@ -104,7 +104,7 @@ class Recipe:
     """A whole training run, checked when it is made.
 
     The tables `loss`, `optimizer` and `schedule` hold a `name` and the settings of what it names; `augment` holds the
-    distortions of training images, none by default.
+    distortions of training images, none by default; `search` the values that a sweep may try, see `training.search`.
 
     Raises:
         RecipeError: an unknown table or key, or a value of the wrong kind.
@@ -124,6 +124,7 @@ class Recipe:
     schedule: Mapping[str, Any] = field(default_factory=lambda: {"name": "constant"})
     train: TrainSection = TrainSection()
     select: SelectSection = SelectSection()
+    search: Mapping[str, Any] = field(default_factory=dict)
     queries: tuple[tuple[float, ...], ...] = ()
 
     def __post_init__(self) -> None:
