@@ -120,12 +120,13 @@ class Loader:
         self.one_hot = one_hot
         self.dtype = np.dtype(dtype)
         self.augment = augment
+        self._starts = range(0, len(dataset), self.batch_size)  # first places of the batches
         self._order: NDArray[np.int64] | None = None  # None is the data set's own order
         self._noise = rng.spawn(1)[0] if rng is not None and augment is not None else None
         self._seed = self._new_seed()
 
     def __len__(self) -> int:
-        return len(self._starts())
+        return len(self._starts)
 
     def __getitem__(self, index: int) -> Batch:
         """Make batch `index` of the order that the latest `iter` drew; before the first, the data set's own.
@@ -153,7 +154,10 @@ class Loader:
         """
         order, seed = self._begin() if shuffled else (None, 0)
         order = self._plain_order if order is None else order
-        return (self._described(order, start, seed) for start in self._starts()[skip:])
+        size, starts = self.batch_size, self._starts[skip:]
+        if self.augment is None:
+            return ((order[start : start + size],) for start in starts)
+        return (self._described(order, start, seed) for start in starts)
 
     @property
     def random_state(self) -> RandomState:
@@ -179,9 +183,8 @@ class Loader:
         return np.arange(len(self.dataset))
 
     def _described(self, order: NDArray[np.int64], start: int, seed: int) -> tuple[NDArray[Any], ...]:
+        assert self.augment is not None
         rows = order[start : start + self.batch_size]
-        if self.augment is None:
-            return (rows,)
         shape = len(rows), *self.dataset.inputs.shape[1:]
         return rows, self.augment.draw(shape, self._generator(start, seed))
 
@@ -202,15 +205,12 @@ class Loader:
             return one_hot(labels[rows], self.dataset.classes, self.dtype)
         return labels[rows].astype(np.int64, copy=is_view)
 
-    def _starts(self) -> range:
-        return range(0, len(self.dataset), self.batch_size)
-
     def _new_seed(self) -> int:
         """Of the distortions in one pass over the data."""
         return 0 if self._noise is None else int(self._noise.integers(2**63))
 
     def _batch(self, index: int, order: NDArray[np.int64] | None, seed: int) -> Batch:
-        start = self._starts()[index]
+        start = self._starts[index]
         place = slice(start, start + self.batch_size)
         rows = place if order is None else order[place]
         inputs = self.dataset.inputs[rows]  # a view for a slice; preprocessing makes a new array of it
