@@ -174,13 +174,16 @@ def everything(rounds: Rounds = 5, examples: Examples = None, limit: Limit = 300
 
 @app.command()
 def page(results: Annotated[Path, typer.Argument(help="JSON to read.")] = ROOT / "docs/benchmarks.json") -> None:
-    """Write the tables and plots of docs/benchmarks.md from a JSON file."""
+    """Write the tables of the page beside a JSON file in docs, and the plots of docs/benchmarks.md."""
     from benchmarks import picture
     from benchmarks.page import regenerated
     from handgrad.inspection.plots import save
 
     values = json.loads(results.read_text(encoding="utf-8"))
-    PAGE.write_text(regenerated(PAGE.read_text(encoding="utf-8"), values), encoding="utf-8")
+    page = ROOT / "docs" / f"{results.stem}.md"
+    page.write_text(regenerated(page.read_text(encoding="utf-8"), values), encoding="utf-8")
+    if page != PAGE:
+        return
     if "epochs" in values:
         (IMAGES / "benchmarks.png").write_bytes(save(picture.training(values["epochs"])))
     if recipes := accuracy_sections(values):

@@ -1,4 +1,4 @@
-"""docs/benchmarks.md: its blocks `<!-- measured: NAME -->` … `<!-- end measured -->` are written from the JSON."""
+"""docs/benchmarks*.md: their blocks `<!-- measured: NAME -->` … `<!-- end measured -->` are written from the JSON."""
 
 import re
 from typing import Any

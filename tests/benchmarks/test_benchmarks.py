@@ -283,12 +283,10 @@ def test_figures_are_short() -> None:
     assert spread([12345.6, 0.00012, 3]) == "3 (0.0001–12,346)"
 
 
-def test_the_page_is_written_from_its_json() -> None:
-    page, path = ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "benchmarks.json"
-    text, results = (
-        page.read_text(encoding="utf-8"),
-        json.loads(path.read_text(encoding="utf-8")) if path.exists() else {},
-    )
+@pytest.mark.parametrize("name", ["benchmarks", "benchmarks-zen5"])
+def test_a_page_is_written_from_its_json(name: str) -> None:
+    page, path = ROOT / "docs" / f"{name}.md", ROOT / "docs" / f"{name}.json"
+    text, results = page.read_text(encoding="utf-8"), json.loads(path.read_text(encoding="utf-8"))
     assert regenerated(text, results) == text, "run python -m benchmarks page"
     changed = regenerated(text, measured(WORKLOADS["mlp-128"], [1.0], [2.5]))
     assert "**0.4**" in changed
