@@ -96,15 +96,38 @@ def test_candidates_are_compared_on_validation_data_and_the_best_is_trained_on_a
 
 
 def test_a_trial_is_the_training_that_it_says(done: Path, tiny: Path, tmp_path: Path) -> None:
-    """The same values, trained from the command line, have the same score."""
-    values = found(done)
-    best = values["best"]["values"]
-    changes = [f"--set={place}={value}" for place, value in best.items()]
+    """The same values, trained from the command line, have the same scores after every epoch."""
+    learning = [trial for trial in all_trials(f"sqlite:///{done / 'sweep.db'}") if trial.state.name == "COMPLETE"]
+    trial = max(learning, key=lambda trial: len(set(trial.intermediate_values.values())))
+    assert len(set(trial.intermediate_values.values())) > 1
+    changes = [f"--set={place}={value}" for place, value in trial.params.items()]
     arguments = ["train", "mlp", "--data", str(tiny), "--epochs", "3", "--validation", "20", "--threads", "1", *changes]
-    result = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "run"), "--json"], catch_exceptions=False)
+    result = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "run")], catch_exceptions=False)
     assert result.exit_code == 0
-    scores = SavedRun.open(tmp_path / "run").history().epochs[-1].scores["validation"]
-    assert scores.accuracy == values["best"]["score"]
+    epochs = SavedRun.open(tmp_path / "run").history().epochs
+    assert {epoch.number: epoch.scores["validation"].accuracy for epoch in epochs} == trial.intermediate_values
+    assert trial.value == epochs[-1].scores["validation"].accuracy
+
+
+def test_what_stopped_by_its_score_is_trained_as_long_in_the_end(tiny: Path, tmp_path: Path) -> None:
+    """There is no validation data any more by which it could stop."""
+    stopping = (
+        "--set",
+        "data.validation=40",
+        "--set",
+        "train.patience=2",
+        "--range",
+        "optimizer.learning_rate=1.0..4.0",
+    )
+    sweep(
+        *on(tiny), *stopping, "--set", "train.keep_best=true", "--trials", "4", "--jobs", "1", "--out", tmp_path / "out"
+    )
+    best = SavedRun.open(tmp_path / "out/best").recipe
+    assert (best.data.validation, best.train.patience, best.train.keep_best) == (0, 0, False)
+    assert best.train.epochs == found(tmp_path / "out")["best"]["epochs"]
+    scores = all_trials(f"sqlite:///{tmp_path / 'out/sweep.db'}")
+    complete = [trial for trial in scores if trial.state.name == "COMPLETE"]
+    assert all(trial.value == max(trial.intermediate_values.values()) for trial in complete)
 
 
 def test_more_trials_can_be_asked_for(done: Path, tiny: Path, tmp_path: Path) -> None:
@@ -155,6 +178,9 @@ def check_finished_once(storage: str, trials: int) -> None:
     assert all(trial.state in (states.COMPLETE, states.PRUNED, states.FAIL) for trial in tried)
     retried = [trial.user_attrs["retry_of"] for trial in tried if "retry_of" in trial.user_attrs]
     assert len(set(retried)) == len(retried)
+    for trial in tried:
+        if "retry_of" in trial.user_attrs:
+            assert tried[trial.user_attrs["retry_of"]].params.items() <= trial.params.items()
     assert not {trial.number for trial in finished} & set(retried)
 
 
