@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -161,6 +162,30 @@ def test_what_cannot_be_is_refused_before_anything_is_trained(tiny: Path, done: 
     assert "go on with it by --resume" in refused(*on(tiny), "--storage", storage, "--out", tmp_path / "c")
     other = (*on(tiny), "--set", "train.epochs=4", "--storage", storage, "--resume", "--out", tmp_path / "d")
     assert "of another recipe" in refused(*other)
+
+
+class Deaf:
+    """An observer that nobody reads."""
+
+    def finished(self, trial: Any, count: int) -> None:
+        """Nothing."""
+
+    def warn(self, sentence: str) -> None:
+        """Nothing."""
+
+
+def test_who_was_thought_dead_and_wakes_up_finishes_nothing_twice() -> None:
+    """A machine that slept: others have ended its trial, and try it again."""
+    search = {"search": {"optimizer.learning_rate": {"low": 0.1, "high": 1.0}}}
+    recipe = Recipe.load("points").override(search)
+    with interop.open_study(recipe, "sqlite://", resume=False) as study:
+        sleeping = interop.Sweep(recipe, study, 1, 1, Deaf())
+        trial = study.ask()
+        study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+        worker = SimpleNamespace(trial=trial, take=lambda: trial, is_news=lambda epoch: True, answer=lambda go_on: None)
+        sleeping._hear(worker, {"epoch": 1, "value": 0.5})
+        sleeping._hear(worker, {"value": 0.5, "epochs": 1, "seconds": 0.1})
+        assert [trial.state.name for trial in study.get_trials()] == ["FAIL"]
 
 
 def children(process: int) -> list[int]:

@@ -7,10 +7,11 @@ trial is finished once, whatever happens: the storage takes an end only from the
 
 import os
 import socket
+import sys
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, Protocol
 
 from handgrad.errors import HandgradError
@@ -224,18 +225,18 @@ class Sweep:
             worker.restart()
         elif "epoch" in message:
             if worker.is_news(message["epoch"]):
-                trial.report(message["value"], message["epoch"])
+                with self._unless_ended():
+                    trial.report(message["value"], message["epoch"])
             worker.answer(go_on=not trial.should_prune())
         else:
             self._end(worker, message)
 
     def _end(self, worker: Worker, message: Mapping[str, Any]) -> None:
-        trial = worker.take()
-        for name in ("epochs", "seconds", "ended"):
-            if name in message:
-                trial.set_user_attr(name, message[name])
-        value = message.get("value")
-        with suppress(optuna.exceptions.UpdateFinishedTrialError):  # somebody else thought this machine dead
+        trial, value = worker.take(), message.get("value")
+        with self._unless_ended():
+            for name in ("epochs", "seconds", "ended"):
+                if name in message:
+                    trial.set_user_attr(name, message[name])
             self.study.tell(trial, value, state=_FINISHED[0] if value is not None else _FINISHED[1])
 
     def _tell_finished(self) -> None:
@@ -250,8 +251,14 @@ class Sweep:
             return
         self._lived = time.monotonic()
         for worker in workers.busy:
-            worker.trial.set_user_attr("seen", time.time())
+            with self._unless_ended():
+                worker.trial.set_user_attr("seen", time.time())
         self._retry_the_dead()
+
+    @staticmethod
+    def _unless_ended() -> AbstractContextManager[None]:
+        """Within the block, a trial is written to, unless somebody has ended it who thought this machine dead."""
+        return suppress(optuna.exceptions.UpdateFinishedTrialError, ValueError)
 
     def _retry_the_dead(self) -> None:
         """End trials whose coordinator is gone, and have their values tried again."""
@@ -287,7 +294,9 @@ class Sweep:
 
 
 def _is_alive(process: int) -> bool:
-    """Whether there is a process of that number on this machine."""
+    """Whether there is a process of that number on this machine, as far as can be told without disturbing it."""
+    if sys.platform == "win32":  # where the same call would end it
+        return True
     try:
         os.kill(process, 0)
     except ProcessLookupError:
