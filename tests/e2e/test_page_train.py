@@ -68,6 +68,12 @@ def recipe_of(server: Server, name: str) -> dict[str, Any]:
     return dict(json.loads((server.runs / name / "run.json").read_text())["recipe"])
 
 
+def test_the_editor_begins_with_the_default_recipe(open_page: OpenPage) -> None:
+    page = open_page(TRAIN)
+    quiet(page)
+    assert page.locator(".editor").get_by_label("Begin with").input_value() == "fast"
+
+
 def test_a_network_learns_to_read_while_one_draws(open_page: OpenPage, server: Server) -> None:
     page = open_page(TRAIN)
     name = begin(page, "fast", Epochs=2)

@@ -49,7 +49,7 @@ export const scrolling = (label, table, values) => el("div", { class: "scroll", 
 
 /** Put options into a select, if they differ from those that it has: that would close a list that is open. */
 export function offer(select, options) {
-  const holder = el("select", {}, options);
+  const holder = el("div", {}, options); // a select would choose among them, and each would stay chosen
   if (holder.innerHTML !== select.innerHTML) select.replaceChildren(...holder.children);
 }
 
