@@ -231,17 +231,17 @@ class Session:
         self, phase: Phase, folder: CheckpointFolder, interruption: Interruption, *, searching: bool
     ) -> Settings:
         """Train to the phase's end, or until settings are to be changed, which are returned then."""
-        trainer, epochs = phase.experiment.trainer, phase.experiment.recipe.train.epochs
+        trainer = phase.experiment.trainer
         save = partial(self._save_if_newer, folder, trainer)
         if settings := self.observer.steer(save):
             return settings
-        for event in trainer.run_to(epochs):
+        for event in trainer.run_to(phase.experiment.recipe.train.epochs):
             self.observer.show(event)
             if self.recorder is not None:
                 self.recorder.show(event)
             if trainer.is_stopping:  # the epoch was closed too early; the checkpoint has it open
                 continue
-            is_last = isinstance(event, Epoch) and (event.number == epochs or bool(trainer.stopped_by))
+            is_last = phase.experiment.ends_with(event)
             if not is_last and (settings := self.observer.steer(save)):
                 return settings
             if interruption.requested or is_last:

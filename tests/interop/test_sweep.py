@@ -134,11 +134,12 @@ def test_what_stopped_by_its_score_is_trained_as_long_in_the_end(tiny: Path, tmp
 def test_more_trials_can_be_asked_for(done: Path, tiny: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     shutil.copytree(done, out)
-    shutil.rmtree(out / "best")
-    before = found(out)["trials"]
+    before, result = found(out)["trials"], (out / "best/result.json").read_text(encoding="utf-8")
     sweep(*on(tiny), "--trials", "10", "--jobs", "2", "--out", out, "--resume")
     assert found(out)["trials"][:8] == before
     assert len(found(out)["trials"]) == 10
+    assert len([*out.glob("best*/result.json")]) == 2
+    assert (out / "best/result.json").read_text(encoding="utf-8") == result
 
 
 def test_what_diverges_is_finished_without_a_score(tiny: Path, tmp_path: Path) -> None:
@@ -225,20 +226,15 @@ def sweep_under_fire(storage: str, out: Path, trials: int, seconds: float) -> in
 
 
 @pytest.mark.slow
-def test_40_trials_by_4_processes_one_killed_at_random_every_few_seconds(tmp_path: Path) -> None:
-    storage = f"sqlite:///{tmp_path / 'sweep.db'}"
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_40_trials_by_4_processes_one_killed_at_random_every_few_seconds(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    storage = f"sqlite:///{tmp_path / 'sweep.db'}" if kind == "sqlite" else request.getfixturevalue(kind)
     killed = sweep_under_fire(storage, tmp_path / "out", trials=40, seconds=2.0)
-    print(f"SQLite: {killed} processes killed")
+    print(f"{kind}: {killed} processes killed")
     assert killed >= 5
     check_finished_once(storage, 40)
-
-
-@pytest.mark.slow
-def test_40_trials_on_postgresql(tmp_path: Path, postgresql: str) -> None:
-    killed = sweep_under_fire(postgresql, tmp_path / "out", trials=40, seconds=2.0)
-    print(f"PostgreSQL: {killed} processes killed")
-    assert killed >= 5
-    check_finished_once(postgresql, 40)
 
 
 @pytest.mark.slow

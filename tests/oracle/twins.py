@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from handgrad import layers, losses, optimizers, schedules
+from handgrad import layers, losses, schedules
 from handgrad.layers import Layer
 from handgrad.losses import Loss
 from handgrad.optimizers import Optimizer
@@ -18,15 +18,8 @@ from handgrad.schedules import Schedule
 
 torch: Any = pytest.importorskip("torch", reason="the oracle is PyTorch: pip install handgrad[oracle]")
 nn, functional, optim = torch.nn, torch.nn.functional, torch.optim
-
-
-class ResidualTwin(torch.nn.Module):  # type: ignore[misc]
-    def __init__(self, branch: Any) -> None:
-        super().__init__()
-        self.branch = branch
-
-    def forward(self, x: Any) -> Any:
-        return x + self.branch(x)
+modules: Any = pytest.importorskip("handgrad.interop.torch_modules")
+steppers: Any = pytest.importorskip("handgrad.interop.torch_optimizers")
 
 
 class DropoutTwin(torch.nn.Module):  # type: ignore[misc]
@@ -43,46 +36,14 @@ class DropoutTwin(torch.nn.Module):  # type: ignore[misc]
         return torch.where(dropped, torch.zeros_like(x), x / (1 - self.p))
 
 
-def _pool(kind: Any) -> Callable[[Any], Any]:
-    return lambda layer: kind(layer.kernel_size, layer.stride, layer.padding)
-
-
-def _batch_norm(kind: Any) -> Callable[[Any], Any]:
-    return lambda layer: kind(layer.num_features, eps=layer.epsilon, momentum=layer.momentum)
-
-
-def _conv2d(layer: Any) -> Any:
-    sizes = (layer.in_channels, layer.out_channels, layer.kernel_size, layer.stride, layer.padding)
-    return nn.Conv2d(*sizes, bias=layer.has_bias)
-
-
-LEAVES: dict[type[Layer], Callable[[Any], Any]] = {
-    layers.Linear: lambda layer: nn.Linear(layer.in_features, layer.out_features, bias=layer.has_bias),
-    layers.Conv2d: _conv2d,
-    layers.MaxPool2d: _pool(nn.MaxPool2d),
-    layers.AvgPool2d: _pool(nn.AvgPool2d),
-    layers.BatchNorm1d: _batch_norm(nn.BatchNorm1d),
-    layers.BatchNorm2d: _batch_norm(nn.BatchNorm2d),
-    layers.LayerNorm: lambda layer: nn.LayerNorm(layer.num_features, eps=layer.epsilon),
-    layers.ReLU: lambda layer: nn.ReLU(),
-    layers.LeakyReLU: lambda layer: nn.LeakyReLU(layer.negative_slope),
-    layers.Sigmoid: lambda layer: nn.Sigmoid(),
-    layers.Tanh: lambda layer: nn.Tanh(),
-    layers.GELU: lambda layer: nn.GELU(approximate="tanh"),
-    layers.Softmax: lambda layer: nn.Softmax(dim=-1),
-    layers.LogSoftmax: lambda layer: nn.LogSoftmax(dim=-1),
-    layers.Flatten: lambda layer: nn.Flatten(),
-}
-
-
 def _structure(layer: Layer, rng: np.random.Generator) -> Any:
     if isinstance(layer, layers.Sequential):
         return nn.Sequential(*(_structure(inner, rng) for inner in layer.layers))
     if isinstance(layer, layers.Residual):
-        return ResidualTwin(_structure(layer.branch, rng))
+        return modules.Residual(_structure(layer.branch, rng))
     if isinstance(layer, layers.Dropout):
         return DropoutTwin(layer.p, rng)
-    return LEAVES[type(layer)](layer)
+    return modules.MODULES[type(layer)](layer)
 
 
 def twin_of(layer: Layer, rng: np.random.Generator) -> Any:
@@ -137,21 +98,12 @@ def loss_of(loss: Loss, outputs: Any, targets: Any, sample_weight: Any) -> Any:
 # -- optimizers and schedules --------------------------------------------------------------------------
 
 
-def _adam(kind: Any) -> Callable[[Any], tuple[Any, dict[str, Any]]]:
-    return lambda o: (kind, {"betas": (o.beta1, o.beta2), "eps": o.epsilon})
-
-
-OPTIMIZERS: dict[type[Optimizer], Callable[[Any], tuple[Any, dict[str, Any]]]] = {
-    optimizers.SGD: lambda o: (optim.SGD, {"momentum": o.momentum, "nesterov": o.nesterov}),
-    optimizers.RMSProp: lambda o: (optim.RMSprop, {"alpha": o.alpha, "eps": o.epsilon}),
-    optimizers.Adam: _adam(optim.Adam),
-    optimizers.AdamW: _adam(optim.AdamW),
-}
-
-
 def optimizer_of(optimizer: Optimizer, parameter: Any) -> Any:
-    kind, settings = OPTIMIZERS[type(optimizer)](optimizer)
-    return kind([parameter], lr=optimizer.learning_rate, weight_decay=optimizer.weight_decay, **settings)
+    twin, shared = (
+        steppers.TWINS[type(optimizer)],
+        {"lr": optimizer.learning_rate, "weight_decay": optimizer.weight_decay},
+    )
+    return twin.kind([parameter], **shared, **twin.settings(optimizer))
 
 
 def _one_cycle(schedule: Any, stepper: Any) -> Any:

@@ -67,13 +67,13 @@ def command(
     logging.getLogger("optuna").setLevel(logging.WARNING)
     display = SweepDisplay(console, trials)
     with open_study(searched, url, resume=resumed) as study:
-        with display.showing(searched, _way_on(recipe, url, folder.path)):
+        with display.showing(searched, study, _way_on(recipe, url, folder.path)):
             Sweep(searched, study, trials, jobs or usable_cores(), display).run()
         result = _keep(study, folder)
         best = best_recipe(chosen, study)
         display.say_best(study.best_trial)
     saving, observer = Saving(minutes=5.0, keep=2), TrainingDisplay(console)
-    final = begin(best, folder.path / "best", device="cpu", threads=None, saving=saving, observer=observer)
+    final = begin(best, _place_for_best(folder), device="cpu", threads=None, saving=saving, observer=observer)
     if as_json:
         typer.echo(json.dumps(result | {"directory": str(folder.path), "final": final}))
 
@@ -122,6 +122,12 @@ def _folder(out: Path | None, recipe: "Recipe", resumed: bool) -> "RunDirectory"
     return RunDirectory(out) if resumed and out.is_dir() else RunDirectory.create(out)
 
 
+def _place_for_best(folder: "RunDirectory") -> Path:
+    """Where the best is trained; that of a shorter sweep before stays."""
+    first = folder.path / "best"
+    return folder.create_next(folder.path, "best").path if first.exists() else first
+
+
 def _way_on(recipe: str, storage: str, folder: Path) -> str:
     where = ["--storage", storage, "--out", str(folder)]
     return f"To go on: python -m handgrad sweep {shlex.join([recipe, *where])} --resume, with the same ranges."
@@ -164,10 +170,14 @@ class SweepDisplay:
         self._task = self._bar.add_task("trials", total=trials)
 
     @contextmanager
-    def showing(self, recipe: "Recipe", way_on: str) -> Iterator[None]:
-        """Within the block, trials are tried; where it is interrupted, how to go on is said."""
+    def showing(self, recipe: "Recipe", study: Any, way_on: str) -> Iterator[None]:
+        """Within the block, trials are tried, after those there are; where interrupted, how to go on is said."""
         from rich.markup import escape
 
+        from handgrad.interop.sweep import finished_trials, scored_trials
+
+        self._best = max((trial.value for trial in scored_trials(study)), default=self._best)
+        self._bar.update(self._task, completed=len(finished_trials(study)))
         self._console.print(f"\n[bold]{escape(recipe.name)}[/]  {escape(recipe.summary)}")
         places = ", ".join(recipe.search)
         self._console.print(f"searching {escape(places)}; {recipe.data.validation:,} examples set aside to compare by")
@@ -185,9 +195,8 @@ class SweepDisplay:
         word, _, where = trial.user_attrs.get("ended", "").partition(":")  # pruned or diverged, and where
         is_best = not word and trial.value > self._best
         self._best = trial.value if is_best else self._best
-        said = (
-            f"[dim]{word:>9}[/]" if word else f"{'[bold green]' if is_best else '[default]'}{_score(trial.value):>9}[/]"
-        )
+        style = "dim" if word else "bold green" if is_best else "default"
+        said = f"[{style}]{word or _score(trial.value):>9}[/]"
         values = "  ".join(f"{place.rpartition('.')[2]} {_short(value)}" for place, value in trial.params.items())
         took = seconds(trial.user_attrs["seconds"]) if "seconds" in trial.user_attrs else ""
         self._console.print(f"{trial.number + 1:>5} {said}  {escape(values)}  [dim]{escape(f'{took}{where[:40]}')}[/]")

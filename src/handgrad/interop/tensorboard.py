@@ -113,8 +113,7 @@ class TensorBoard:
         self._losses, self._steps = 0.0, 0
 
     def _show_epoch(self, epoch: Epoch, events: EventFile) -> None:
-        step = self._trainer.state.step
-        is_last = epoch.number == self._experiment.recipe.train.epochs or bool(self._trainer.stopped_by)
+        step, is_last = self._trainer.state.step, self._experiment.ends_with(epoch)
         if epoch.number % self._each_epoch == 0 or is_last:
             events.scalar("loss/train", epoch.train_loss, step)
             for name, scores in epoch.scores.items():

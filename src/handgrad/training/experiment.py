@@ -17,6 +17,7 @@ from handgrad.losses import ClassificationLoss, Loss, SoftmaxCrossEntropy
 from handgrad.ops import Shape, for_device
 from handgrad.training.assembly import Loaders, build_preprocessing, build_trainer
 from handgrad.training.construct import construct
+from handgrad.training.history import Epoch, Step
 from handgrad.training.recipe import ModelSection, Recipe
 from handgrad.training.trainer import Trainer
 
@@ -68,6 +69,10 @@ class Experiment:
     def model(self) -> Layer:
         """The network that the trainer trains."""
         return self.trainer.model
+
+    def ends_with(self, event: Step | Epoch) -> bool:
+        """Whether an event of its trainer is the last one."""
+        return isinstance(event, Epoch) and (event.number == self.recipe.train.epochs or bool(self.trainer.stopped_by))
 
     @classmethod
     def prepare(cls, recipe: Recipe, *, splits: Splits | None = None, device: str = "cpu") -> Self:

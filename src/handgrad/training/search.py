@@ -51,21 +51,17 @@ class Range:
     def __post_init__(self) -> None:
         numbers = [value for value in (self.low, self.high) if value is not None]
         if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in numbers):
-            raise ArgumentError("range", self._given, "low and high that are numbers")
+            raise ArgumentError("range", vars(self), "low and high that are numbers")
         if not isinstance(self.choices, list | tuple) or not isinstance(self.log, bool):
-            raise ArgumentError("range", self._given, "a list of choices, and log true or false")
+            raise ArgumentError("range", vars(self), "a list of choices, and log true or false")
         if bool(self.choices) == (self.low is not None or self.high is not None):
-            raise ArgumentError("range", self._given, "either low and high, or choices")
+            raise ArgumentError("range", vars(self), "either low and high, or choices")
         if self.choices:
             return
         if self.low is None or self.high is None or not self.low < self.high:
-            raise ArgumentError("range", self._given, "low < high")
+            raise ArgumentError("range", vars(self), "low < high")
         if self.log and self.low <= 0:
             raise ArgumentError("low", self.low, "a number > 0 where log is true")
-
-    @property
-    def _given(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if value}
 
     @property
     def ends(self) -> tuple[Any, ...]:

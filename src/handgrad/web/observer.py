@@ -98,7 +98,7 @@ class PageObserver:
             elif self._is_due("signals", SIGNS):
                 self._signs.expect_step()
             return
-        is_last = event.number == self._phase.experiment.recipe.train.epochs or bool(self._trainer.stopped_by)
+        is_last = self._phase.experiment.ends_with(event)
         if is_last or self._is_due("epoch", EPOCHS):
             if self._steps:  # or the next event would be of a single step, after the pause for scoring
                 self._tell_step(self._step)

@@ -160,15 +160,11 @@ class NetworkClassifier(ClassifierMixin, Network):  # type: ignore[misc]  # both
             return (scores > 0).astype(int)
         return np.asarray(self.classes_[scores.argmax(axis=1)])  # (N, C) → (N,)
 
-    @property
-    def _is_multilabel(self) -> bool:
-        return bool(getattr(self, "_labels_are_columns", False))
-
     def _labels(self, y: Any) -> NDArray[Any]:
         """Labels (N,), or (N, labels) of 0 and 1."""
         check_classification_targets(y)
-        self._labels_are_columns = type_of_target(y).startswith("multilabel")
-        return dense(y).astype(int) if self._labels_are_columns else column_or_1d(y, warn=True)
+        self._is_multilabel = type_of_target(y).startswith("multilabel")
+        return dense(y).astype(int) if self._is_multilabel else column_or_1d(y, warn=True)
 
     def _targets(self, y: NDArray[Any]) -> NDArray[Any]:
         """The place of each label in `classes_`, or the 0 and 1 as numbers."""

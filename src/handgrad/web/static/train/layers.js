@@ -7,7 +7,7 @@ import { complete, SPATIAL } from "./draft.js";
 register({
   en: {
     "layers.title": "Layers",
-    "layers.output": "output: one number for each class",
+    "layers.output": "output",
     "layers.hidden": "Hidden layer",
     "layers.add": "Add",
     "layers.kind": "Kind of layer to add",
@@ -29,7 +29,7 @@ register({
   },
   zh: {
     "layers.title": "层",
-    "layers.output": "输出：每个类别一个数",
+    "layers.output": "输出",
     "layers.hidden": "隐藏层",
     "layers.add": "添加",
     "layers.kind": "要添加的层",
