@@ -213,7 +213,7 @@ def check_finished_once(storage: str, trials: int) -> None:
 def sweep_under_fire(storage: str, out: Path, trials: int, seconds: float) -> int:
     """Sweep by 4 processes, one of which is killed at random every few seconds; how many were."""
     rng, killed = random.Random(0), 0
-    arguments = (*MLP, "--set", "train.epochs=4", "--trials", str(trials), "--jobs", "4")
+    arguments = (*MLP, "--set", "train.epochs=10", "--trials", str(trials), "--jobs", "4")
     process = subprocess.Popen(command(*arguments, "--storage", storage, "--out", out), stdout=subprocess.DEVNULL)
     while process.poll() is None:
         time.sleep(rng.uniform(0.5, 1.5) * seconds)
