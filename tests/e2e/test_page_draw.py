@@ -156,13 +156,13 @@ def test_bars_follow_another_model(open_page: OpenPage) -> None:
     settled(page)
     before, address = shares(page), page.url
     page.locator("select#model").select_option("recipes/mlp")
-    page.wait_for_function("(old) => document.querySelector('.bars').textContent !== old", arg="".join(before))
+    page.wait_for_function("(old) => document.querySelector('.bars')?.textContent !== old", arg="".join(before))
     settled(page)
     assert shares(page) != before
     assert page.get_by_text("This network has not learned anything yet").is_visible()
     page.locator("select#model").select_option(f"runs/{LEARNED}")
     page.wait_for_url(address)
-    page.wait_for_function("() => document.querySelector('.verdict').textContent === '7'")
+    page.wait_for_function("() => document.querySelector('.verdict')?.textContent === '7'")
     settled(page)
     assert shares(page) == before
 

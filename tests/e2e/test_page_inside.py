@@ -66,7 +66,7 @@ def shown_value(page: "Page", array: str, index: tuple[int, ...]) -> float:
     page.evaluate("(cell) => { location.hash = location.hash.replace(/&cell=[^&]*|$/, `&cell=${cell}`); }", cell)
     place = ", ".join(map(str, index))
     page.wait_for_function(
-        "(place) => document.querySelector('.cell-card h2').textContent.includes(`[${place}]`)", arg=place
+        "(place) => document.querySelector('.cell-card h2')?.textContent.includes(`[${place}]`)", arg=place
     )
     quiet(page)
     return read_number(page.locator(".explanation .value").text_content() or "")

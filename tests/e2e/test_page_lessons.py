@@ -147,7 +147,7 @@ def test_ten_points_update_by_update(open_page: OpenPage) -> None:
     line = page.locator(".plane .unit").get_attribute("y1")
     for number in (1, 2):
         pressed(page, "One update")
-        page.wait_for_function(f"() => document.querySelector('.watched + p').textContent.includes('{number} up')")
+        page.wait_for_function(f"() => document.querySelector('.watched + p')?.textContent.includes('{number} up')")
     assert page.locator(".plane .unit").get_attribute("y1") != line
     assert page.locator(".parameters tbody td:nth-child(3)").first.text_content()
     assert len((page.locator(".curve .line-0").get_attribute("points") or "").split()) == 2
