@@ -9,10 +9,10 @@ import pytest
 pytest.importorskip("starlette")
 pytest.importorskip("playwright")
 
-from page import FOUR, LEARNED, SEVEN, OpenPage, draw, learned, settled, shares, verdict
+from page import FOUR, LEARNED, SEVEN, WATCH_REQUESTS, OpenPage, Server, draw, learned, settled, shares, verdict
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 DRAWINGS, MOST_DRAWINGS = 5, 25  # that are timed; more of them while the machine is busy with something else
 
@@ -148,6 +148,28 @@ def test_leaving_the_pad_lifts_the_pen(open_page: OpenPage) -> None:
     page.keyboard.press("ArrowRight")
     page.wait_for_timeout(200)
     assert page.url == ended
+
+
+def test_a_drawing_begun_before_the_first_example_has_come_stays(browser: "Browser", server: Server) -> None:
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page.add_init_script(
+        """{
+            const fetched = window.fetch;
+            window.fetch = async (path, ...rest) => {
+                const answer = await fetched(path, ...rest);
+                if (path.includes("/examples?start=0&count=1")) await new Promise((go) => (window.answer = go));
+                return answer;
+            };
+        }"""
+        + WATCH_REQUESTS
+    )
+    page.goto(server.address + learned())
+    page.wait_for_function("() => window.answer")
+    draw(page, SEVEN)
+    page.evaluate("window.answer()")
+    settled(page)
+    assert verdict(page) == "7"
+    page.context.close()
 
 
 def test_bars_follow_another_model(open_page: OpenPage) -> None:

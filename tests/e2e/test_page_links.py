@@ -69,7 +69,7 @@ def test_a_link_to_a_network_that_is_not_there_leads_to_the_usual_one(browser: "
     go(page, "#model=runs/none")
     page.wait_for_function("(run) => location.hash.includes(`model=runs/${run}`)", arg=LEARNED)
     assert chosen(page) == f"runs/{LEARNED}"
-    page.wait_for_selector('[role="alert"]')
+    page.get_by_role("alert").get_by_text("There is no network runs/none here").wait_for()
     page.context.close()
 
 

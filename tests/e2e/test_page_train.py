@@ -197,7 +197,9 @@ def test_a_training_that_cannot_be_followed_is_complained_of(browser: "Browser",
     page.goto(server.address + TRAIN)
     page.wait_for_selector("html[data-ready]")
     try:
-        page.wait_for_function("document.querySelector('.editor select')?.value")  # the view itself is fetched late
+        page.wait_for_function(
+            "() => document.querySelector('.editor select')?.value"
+        )  # the view itself is fetched late
         page.locator(".editor").get_by_label("Begin with").select_option("points")
         page.locator(".editor").get_by_text("More settings").click()
         page.locator(".editor").get_by_text("6 parameters").wait_for()

@@ -26,6 +26,7 @@ register({
     "app.theme.light": "light",
     "app.theme.dark": "dark",
     "app.gone": "The server does not answer. Is `handgrad serve` still running?",
+    "app.missing": "There is no network {model} here; another is shown instead.",
     "app.dismiss": "Close this message",
   },
   zh: {
@@ -44,6 +45,7 @@ register({
     "app.theme.light": "浅色",
     "app.theme.dark": "深色",
     "app.gone": "服务器没有回应。`handgrad serve` 还在运行吗？",
+    "app.missing": "这里没有网络 {model}，改为显示另一个。",
     "app.dismiss": "关闭此消息",
   },
 });
@@ -79,7 +81,9 @@ async function askForModels() {
   if (mine !== asked) return answered;
   document.querySelector('.complaint[data-status="0"]')?.remove();
   page.models = models;
+  const { model } = store.get();
   const chosen = page.model() ?? usualModel();
+  if (model && chosen.id !== model) complain(new Refused(t("app.missing", { model }), 404));
   showModels(chosen.id);
   store.set({ model: chosen.id, version: chosen.version });
 }

@@ -53,6 +53,7 @@ class Given {
   model = null;
   fresh = false; // a drawing begins: the label in the store is still that of what was shown before
   live = null; // probabilities of a drawing while the pen is down
+  moves = 0; // of the pen, so that what was asked for before one is not shown after it
 
   constructor(page) {
     this.page = page;
@@ -112,10 +113,11 @@ class Given {
 
   /** Show an example of the test data, or the first where there is none of that number; whether there is one. */
   async load(index, label) {
-    const { model, store } = this;
+    const { model, store, moves } = this;
     const asked = store.get().example;
     const { examples } = await getJSON(modelPath(model.id, `examples?start=${index}&count=1`));
-    if (store.get().example !== asked || this.model.id !== model.id) return true; // something else was chosen meanwhile
+    const isWanted = store.get().example === asked && this.model.id === model.id && this.moves === moves;
+    if (!isWanted) return true; // something else was chosen, or drawn, meanwhile
     if (examples.length) this.choose(examples[0], this.valid(label));
     else if (index > 0) await this.load(0, "");
     return examples.length > 0;
@@ -161,6 +163,7 @@ class Given {
 
   /** The pad has changed. */
   drawn() {
+    this.moves += 1;
     if (this.pad.isEmpty()) {
       this.giveNothing();
       return;

@@ -72,7 +72,7 @@ export function followTraces({ store, complain }) {
       const trace = await postArrays(modelPath(network.id, "trace"), { ...situationOf(state), arrays });
       if (store.get().model === network.id) store.set({ trace, probabilities: trace.about.probabilities });
     } catch (error) {
-      complain(error);
+      if (store.get().model === state.model) complain(error); // else nobody waits for the answer any more
     }
   });
   store.subscribe(refresh, DEPENDS);
