@@ -13,6 +13,10 @@ if not all(find_spec(package) for package in ("starlette", "uvicorn", "jsonschem
 if not find_spec("schemathesis"):
     collect_ignore_glob += ["tests/reliability/*fuzz_web.py"]
 
+if not find_spec("pandas"):
+    collect_ignore_glob += ["src/handgrad/data/tables.py"]
+if not find_spec("datasets"):
+    collect_ignore_glob += ["src/handgrad/interop/datasets.py"]
 if not find_spec("sklearn"):
     collect_ignore_glob += ["src/handgrad/sklearn.py", "src/handgrad/interop/sklearn/*", "docs/sklearn.md"]
 if not find_spec("torch"):

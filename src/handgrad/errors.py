@@ -70,3 +70,10 @@ class DeviceError(HandgradError):
 
 class RunError(HandgradError):
     """A run directory cannot be read or written."""
+
+
+class MissingExtraError(HandgradError, ModuleNotFoundError):
+    """An optional package is not installed; the message says which extra brings it.
+
+    It is a `ModuleNotFoundError` too, so that `pytest.importorskip("handgrad.interop.torch")` and the like work.
+    """

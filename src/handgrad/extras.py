@@ -3,7 +3,7 @@
 import importlib
 from typing import Any
 
-from handgrad.interop.errors import MissingExtraError
+from handgrad.errors import MissingExtraError
 
 
 def load(package: str, extra: str) -> Any:
@@ -21,7 +21,7 @@ def load(package: str, extra: str) -> Any:
     >>> load("no_such_package", "torch")
     Traceback (most recent call last):
     ...
-    handgrad.interop.errors.MissingExtraError: This needs no_such_package, not installed here: python -m pip
+    handgrad.errors.MissingExtraError: This needs no_such_package, not installed here: python -m pip
         install "handgrad[torch]".
     """
     try:

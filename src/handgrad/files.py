@@ -2,7 +2,9 @@
 
 import errno
 import os
+import tempfile
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 
@@ -36,6 +38,29 @@ def write_atomically(path: Path, content: bytes) -> None:
     finally:
         with suppress(OSError):  # an error above is the one to tell of
             temporary.unlink(missing_ok=True)
+
+
+@cache
+def cache_folder(name: str) -> Path:
+    """A folder for what can be made or fetched again: below XDG_CACHE_HOME, or the home's .cache.
+
+    Args:
+        name: of the folder, below "handgrad".
+
+    Returns:
+        it exists; where no home can be written to, it is one of this process alone.
+
+    >>> cache_folder("examples").is_dir()
+    True
+    """
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = root / "handgrad" / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        folder = Path(tempfile.mkdtemp(prefix="handgrad-")) / "handgrad" / name
+        folder.mkdir(parents=True)
+    return folder
 
 
 def remove_unfinished(directory: Path) -> None:

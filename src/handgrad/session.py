@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from handgrad.data.datasets import Progress
 from handgrad.errors import HandgradError, RecipeError, RunError
 from handgrad.files import remove_unfinished
 from handgrad.ops import limit_threads
@@ -44,6 +45,9 @@ class Observer(Protocol):
 
     Everything is called by the thread that trains, between two steps.
     """
+
+    def reading(self) -> AbstractContextManager[Progress]:
+        """Within the block, the data are read, as far as the function that it gives is told."""
 
     def interruptible(self) -> AbstractContextManager[Interruption]:
         """Within the block, the user can ask to stop; the training looks at what is yielded after every step."""
@@ -120,8 +124,9 @@ def begin(
         TrainingError: a loss became NaN or infinite; what was learned before is saved.
     """
     with limit_threads(threads, device) as count:
-        remaining = phases(recipe, device=device)
-        first = next(remaining)  # the data and the model, and their errors, before any directory is made
+        with observer.reading() as progress:
+            remaining = phases(recipe, device=device, progress=progress)
+            first = next(remaining)  # the data and the model, and their errors, before any directory is made
         run = RunDirectory.create(out) if out else RunDirectory.create_next(Path("runs"), recipe.name)
         with run.locked():
             session = Session(recipe, run, count, saving, observer, recorder)
@@ -169,7 +174,10 @@ def resume(
             for sentence in before.differences(environment(count, device)):
                 observer.warn(sentence)
             session = Session(before.recipe, run, count, saving, observer, recorder, checkpoint)
-            return session.train(phases(before.recipe, device=device, finished=before.finished))
+            with observer.reading() as progress:
+                remaining = phases(before.recipe, device=device, finished=before.finished, progress=progress)
+                first = next(remaining)
+            return session.train(itertools.chain([first], remaining))
 
 
 @dataclass

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from handgrad.data import Dataset, Loader, Preprocessing, load, split, write_idx
-from handgrad.data.datasets import MNIST_FILES
+from handgrad.data.idx_folder import MNIST_FILES
 from handgrad.errors import ArgumentError, DataError
 
 

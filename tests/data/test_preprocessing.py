@@ -81,8 +81,8 @@ def test_output_shapes() -> None:
 
 def test_mnist_statistics() -> None:
     preprocessing = Preprocessing.for_dataset(load("mnist").train, "standard")
-    assert round(preprocessing.mean, 4) == 0.1307
-    assert round(preprocessing.std, 4) == 0.3081
+    np.testing.assert_allclose(preprocessing.mean, 0.1307, atol=5e-5)
+    np.testing.assert_allclose(preprocessing.std, 0.3081, atol=5e-5)
 
 
 @settings(deadline=None, max_examples=20)
@@ -115,8 +115,8 @@ def test_the_other_normalizations() -> None:
 @pytest.mark.parametrize(
     ("inputs", "normalize", "pattern"),
     [
-        (np.ones((2, 3)), "unit", "'none' or 'standard'"),
-        (np.ones((2, 3)), "zscore", "'none', 'unit' or 'standard'"),
+        (np.ones((2, 3)), "unit", "'none', 'standard' or 'featurewise'"),
+        (np.ones((2, 3)), "zscore", "'none', 'unit', 'standard' or 'featurewise'"),
         (np.ones((0, 3)), "standard", "at least one input"),
         (np.array([[1.0, np.nan]]), "standard", "finite"),
     ],
@@ -152,3 +152,35 @@ def test_json_keeps_every_field() -> None:
         Preprocessing.from_dict({"scale": 1.0})
     with pytest.raises(ArgumentError, match="exactly the keys"):
         Preprocessing.from_dict({**preprocessing.to_dict(), "crop": 2})
+
+
+@pytest.mark.parametrize("layout", ["flat", "image"])
+def test_each_channel_has_a_mean_and_a_deviation_of_its_own(layout: Layout) -> None:
+    pixels = np.random.default_rng(0).integers(0, 200, (7, 4, 3, 3)).astype(np.uint8)
+    pixels[..., 1] = pixels[..., 1] // 4 + 90
+    dataset = Dataset(pixels, np.zeros(7, np.int64), "photos", 2)
+    outputs = Preprocessing.for_dataset(dataset, "featurewise", layout=layout)(pixels, np.float64)
+    if layout == "flat":
+        outputs = outputs.reshape(7, 4, 3, 3).transpose(0, 3, 1, 2)
+    np.testing.assert_allclose(outputs.mean(axis=(0, 2, 3)), 0, atol=1e-12)
+    np.testing.assert_allclose(outputs.std(axis=(0, 2, 3)), 1, rtol=1e-12)
+
+
+def test_each_column_has_a_mean_and_a_deviation_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = np.random.default_rng(0).normal(size=(50, 3)) * (1, 1e3, 0) + (0, 1e6, 7)
+    dataset = Dataset(rows, np.zeros(50, np.int64), "table", 2)
+    whole = Preprocessing.for_dataset(dataset, "featurewise", append_ones=True)
+    outputs = whole(rows, np.float64)
+    np.testing.assert_allclose(outputs[:, :2], (rows[:, :2] - rows[:, :2].mean(axis=0)) / rows[:, :2].std(axis=0))
+    assert not outputs[:, 2].any()  # all its values are equal
+    assert (outputs[:, 3] == 1).all()
+    assert Preprocessing.from_dict(json.loads(json.dumps(whole.to_dict()))) == whole
+    monkeypatch.setattr("handgrad.data.preprocessing._PIECE", 21)  # seven rows at a time
+    np.testing.assert_allclose(Preprocessing.for_dataset(dataset, "featurewise").std, whole.std, rtol=1e-12)
+
+
+def test_means_must_fit() -> None:
+    with pytest.raises(ArgumentError, match="as many numbers as there are in mean, 2"):
+        Preprocessing(mean=(0.0, 1.0))
+    with pytest.raises(ShapeError, match=r"\(2,\) or \(H, W, 2\)"):
+        Preprocessing(mean=(0.0, 1.0), std=(1.0, 1.0)).output_shape((3,))

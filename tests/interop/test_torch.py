@@ -15,8 +15,8 @@ from prepare import CPU, prepare
 
 from handgrad import layers
 from handgrad.errors import ArgumentError, HandgradError, ShapeError
+from handgrad.extras import load
 from handgrad.interop.errors import TranslationError
-from handgrad.interop.extras import load
 from handgrad.layers import Layer
 
 interop: Any = pytest.importorskip("handgrad.interop.torch")

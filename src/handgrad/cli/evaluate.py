@@ -1,12 +1,13 @@
 """`handgrad evaluate`: score a finished run."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from handgrad.cli.console import Threads, output_console, percent
+from handgrad.cli.console import DATA_HELP, Threads, output_console, percent, reading
 from handgrad.errors import RunError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 def command(
     run: Annotated[Path, typer.Argument(help="The directory of a finished run.")],
     data: Annotated[
-        str | None, typer.Option(help="Other data: a name, or a directory with MNIST's four files.")
+        str | None, typer.Option(help=f"Other data, all of it where it has no test part: {DATA_HELP}")
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, torch:cpu or torch:cuda.")] = "cpu",
     threads: Threads = None,
@@ -29,14 +30,18 @@ def command(
     """Score a finished run on its test data, or on other data of the same shape, class by class."""
     from rich.markup import escape
 
-    from handgrad.data.datasets import load
     from handgrad.ops import limit_threads
+    from handgrad.training.assembly import load_data
     from handgrad.training.run import SavedRun
 
     saved = SavedRun.open(run, device=device)
-    dataset = load(data or saved.recipe.data.dataset).test
-    _check_fit(saved, dataset)
     console = output_console(as_json=as_json)
+    with reading(console) as progress:
+        section = replace(saved.recipe.data, dataset=data, held_out=1.0) if data else saved.recipe.data
+        dataset = load_data(section, progress=progress).test
+    _check_fit(saved, dataset)
+    if saved.class_names:
+        dataset = dataset.with_classes(saved.class_names)
     with limit_threads(threads, device), console.status(f"Scoring {len(dataset):,} examples …"):
         scores, outputs = _score(saved, dataset)
     result: dict[str, Any] = {"run_directory": str(run), "dataset": dataset.name, "examples": len(dataset)}
@@ -46,7 +51,7 @@ def command(
         f"[bold green]{title}[/]  loss {scores.loss:.4f}, {len(dataset):,} examples of {escape(dataset.name)}"
     )
     if saved.classes:
-        result["classes"] = _print_classes(console, dataset.labels, outputs.argmax(axis=1), saved.classes)
+        result["classes"] = _print_classes(console, dataset.labels, outputs.argmax(axis=1), saved)
     if as_json:
         typer.echo(json.dumps(result))
 
@@ -60,6 +65,15 @@ def _check_fit(saved: "SavedRun", dataset: "Dataset") -> None:
             f"{dataset.name} has inputs {shape} and {dataset.classes} classes, but the run was trained on "
             f"{saved.input_shape} and {saved.classes}; train a run on that data first."
         )
+    if dataset.feature_names != saved.feature_names:
+        raise RunError(
+            f"{dataset.name} has the columns {_listed(dataset.feature_names)}, but the run was trained on "
+            f"{_listed(saved.feature_names)}; train a run on that data first."
+        )
+
+
+def _listed(names: tuple[str, ...] | None) -> str:
+    return ", ".join(names) if names else "without names"
 
 
 def _score(saved: "SavedRun", dataset: "Dataset") -> tuple[Any, "np.ndarray[Any, Any]"]:
@@ -72,14 +86,16 @@ def _score(saved: "SavedRun", dataset: "Dataset") -> tuple[Any, "np.ndarray[Any,
 
 
 def _print_classes(
-    console: "Console", labels: "np.ndarray[Any, Any]", predicted: "np.ndarray[Any, Any]", classes: int
+    console: "Console", labels: "np.ndarray[Any, Any]", predicted: "np.ndarray[Any, Any]", saved: "SavedRun"
 ) -> list[dict[str, Any]]:
     """Recall, precision and the most frequent confusion of each class."""
     import numpy as np
+    from rich.markup import escape
     from rich.table import Table
 
     from handgrad.training.evaluation import confusion_counts
 
+    classes = saved.classes or 0
     counts = confusion_counts(labels, predicted, classes)  # (C, C)
     table = Table("class", "examples", "recall", "precision", "most often taken for", box=None, header_style="bold")
     rows = []
@@ -88,8 +104,16 @@ def _print_classes(
         precision = float(counts[c, c] / max(1, counts[:, c].sum()))
         others = np.where(np.arange(classes) == c, -1, counts[c])
         confused, times = int(others.argmax()), int(others.max())
-        taken = f"{confused} ({times}×)" if times > 0 else "nothing else"
-        table.add_row(str(c), f"{counts[c].sum():,}", percent(recall), percent(precision), taken)
-        rows.append({"class": c, "examples": int(counts[c].sum()), "recall": recall, "precision": precision})
+        taken = f"{escape(saved.class_name(confused))} ({times}×)" if times > 0 else "nothing else"
+        table.add_row(escape(saved.class_name(c)), f"{counts[c].sum():,}", percent(recall), percent(precision), taken)
+        rows.append(
+            {
+                "class": c,
+                "name": saved.class_name(c),
+                "examples": int(counts[c].sum()),
+                "recall": recall,
+                "precision": precision,
+            }
+        )
     console.print(table)
     return rows

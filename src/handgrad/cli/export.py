@@ -82,7 +82,7 @@ def _as_onnx(saved: "SavedRun", *, preprocessing: bool, probabilities: bool) -> 
         preprocessing=saved.preprocessing if preprocessing else None,
         input_type="uint8" if preprocessing and examples.dtype == "uint8" else "float32",
         loss=saved.loss if probabilities else None,
-        classes=[str(c) for c in range(saved.classes)] if saved.classes else None,
+        classes=[saved.class_name(c) for c in range(saved.classes)] if saved.classes else None,
         about=_about(saved),
     )
     (given,), (made,) = proto.graph.input, proto.graph.output
@@ -116,10 +116,10 @@ def _examples(saved: "SavedRun") -> tuple["np.ndarray[Any, Any]", str]:
     """A few raw inputs and where they are from: the run's test data or, where that is gone, drawn at random."""
     import numpy as np
 
-    from handgrad.data.datasets import load
+    from handgrad.training.assembly import load_data
 
     try:
-        inputs = load(saved.recipe.data.dataset).test.inputs[:_EXAMPLES]
+        inputs = load_data(saved.recipe.data).test.inputs[:_EXAMPLES]
         if len(inputs) and inputs.shape[1:] == saved.raw_shape:
             return inputs, f"{len(inputs)} test examples"
     except (DataError, OSError, ArgumentError):
@@ -135,7 +135,7 @@ def _difference(
     """How far onnxruntime's outputs are from ours, at most; None where it is not installed."""
     import numpy as np
 
-    from handgrad.interop.errors import MissingExtraError
+    from handgrad.errors import MissingExtraError
     from handgrad.interop.onnx import run_onnx
 
     prepared = saved.preprocessing(examples)

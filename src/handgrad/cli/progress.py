@@ -15,7 +15,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from handgrad.cli.console import number, percent, seconds
+from handgrad.cli.console import number, percent, reading, seconds
+from handgrad.data.datasets import Progress as Reading
 from handgrad.layers.summary import summary
 from handgrad.session import Interruption
 from handgrad.training.change import Settings
@@ -67,6 +68,10 @@ class TrainingDisplay:
     def __init__(self, console: Console) -> None:
         self.console = console
         self._refreshed = 0.0
+
+    def reading(self) -> AbstractContextManager[Reading]:
+        """A bar while pictures are read or files fetched."""
+        return reading(self.console)
 
     def interruptible(self) -> AbstractContextManager[Interruption]:
         """Within the block, Ctrl-C stops the training after the current step."""

@@ -80,7 +80,7 @@ def command(
 
 def _searched(recipe: "Recipe", given: dict[str, Any]) -> "Recipe":
     """The recipe whose candidates are compared on validation data, never on test data."""
-    from handgrad.data.datasets import load
+    from handgrad.training.assembly import load_data
     from handgrad.training.search import ranges
 
     recipe = recipe.override({"search": {**recipe.search, **given}, "train.report_test": False, "select.widths": ()})
@@ -91,7 +91,7 @@ def _searched(recipe: "Recipe", given: dict[str, Any]) -> "Recipe":
         )
     if recipe.data.validation:
         return recipe
-    examples = len(load(recipe.data.dataset).train)
+    examples = len(load_data(recipe.data).train)
     return recipe.override({"data.validation": max(1, examples // _ASIDE)})
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from handgrad.cli.console import Threads, output_console
+from handgrad.cli.console import DATA_HELP, Threads, output_console
 from handgrad.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def command(
     device: Annotated[
         str | None, typer.Option(help="cpu, torch:cpu or torch:cuda.", show_default="cpu, or that of the resumed run")
     ] = None,
-    data: Annotated[str | None, typer.Option(help="mnist, or a directory with MNIST's four file names.")] = None,
+    data: Annotated[str | None, typer.Option(help=DATA_HELP)] = None,
     out: Annotated[Path | None, typer.Option(help="Run directory; below ./runs if left out.")] = None,
     change: Annotated[
         list[str] | None, typer.Option("--set", metavar="PLACE=VALUE", help="Any recipe value, as in TOML.")

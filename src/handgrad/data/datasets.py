@@ -1,24 +1,23 @@
-"""Data sets in memory: inputs beside their labels, from the package or from a directory of IDX files."""
+"""Data sets: inputs beside their labels, from the package, the net, or files of many kinds."""
 
 import difflib
-from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from handgrad.data.idx import read_idx
+from handgrad.data.labels import Targets, renumbered
+from handgrad.data.large import take_rows
 from handgrad.errors import ArgumentError, DataError
 
+#: In the package itself.
 BUILT_IN = ("mnist", "points", "xor")
-MNIST_FILES = (
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
-)
+
+#: Called with the number of pictures that are read, and of all.
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,10 +31,13 @@ class Dataset:
         classes: the number of classes, or None for floating-point targets.
         weights: how much each example counts in training, (N,), numbers >= 0 with a sum > 0; None for all alike.
             Weights of mean 1 leave the loss on its scale.
+        class_names: of the classes, in their order; None where numbers are their names.
+        feature_names: of the columns of rows (N, D), in their order; None where they have none.
 
     Raises:
         DataError: inputs or labels have another dtype or shape, their counts differ, `classes` does not go
-            with the labels, a label lies outside [0, classes), or weights are not such numbers.
+            with the labels, a label lies outside [0, classes), weights are not such numbers, or there are more or fewer
+            names than what they name.
 
     Example:
         >>> dataset = Dataset(np.eye(3, dtype=np.float32), np.array([0, 1, 1]), name="three", classes=2)
@@ -50,6 +52,8 @@ class Dataset:
     name: str
     classes: int | None
     weights: NDArray[Any] | None = None
+    class_names: tuple[str, ...] | None = None
+    feature_names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         inputs, labels = self.inputs, self.labels
@@ -67,6 +71,12 @@ class Dataset:
             )
         self._check_labels()
         self._check_weights()
+        self._check_names("class_names", self.class_names, self.classes or 0)
+        self._check_names("feature_names", self.feature_names, inputs.shape[1] if inputs.ndim == 2 else 0)
+
+    def _check_names(self, what: str, names: tuple[str, ...] | None, count: int) -> None:
+        if names is not None and (len(names) != count or len(set(names)) != count):
+            raise DataError(f"{self.name}: {what} are {names}, expected {count} different names.")
 
     def _check_weights(self) -> None:
         weights = self.weights
@@ -109,7 +119,27 @@ class Dataset:
         if isinstance(index, int | np.integer):
             return self.inputs[index], self.labels[index]
         weights = None if self.weights is None else self.weights[index]
-        return Dataset(self.inputs[index], self.labels[index], self.name, self.classes, weights)
+        return replace(self, inputs=take_rows(self.inputs, index), labels=self.labels[index], weights=weights)
+
+    def with_classes(self, names: Sequence[str]) -> "Dataset":
+        """The same examples with the class numbers that another data set has, by the names of the classes.
+
+        Args:
+            names: of all classes, in their order.
+
+        Raises:
+            DataError: a class has none of these names.
+
+        Example:
+            >>> pets = Dataset(np.eye(2), np.array([0, 1]), "pets", 2, class_names=("cat", "owl"))
+            >>> pets.with_classes(("cat", "dog", "owl")).labels
+            array([0, 2])
+        """
+        own = self.class_names or tuple(map(str, range(self.classes or 0)))
+        if own == tuple(names):
+            return self
+        labels = renumbered(self.labels, own, names, self.name)
+        return replace(self, labels=labels, classes=len(names), class_names=tuple(names))
 
     def class_counts(self) -> NDArray[np.int64]:
         """Count the samples of each class.
@@ -146,27 +176,40 @@ class Splits(NamedTuple):
     test: Dataset
 
 
-def load(name_or_directory: str | Path) -> Splits:
-    """Load a built-in data set by its name, or one in MNIST's file format from a directory.
+def load(
+    source: str | Path,
+    *,
+    target: str = "",
+    targets: Targets = "auto",
+    image_size: Sequence[int] = (),
+    held_out: float = 0.2,
+    progress: Progress | None = None,
+) -> Splits:
+    """Load a data set by its name, or from files.
 
-    Built in are `mnist` (60,000 + 10,000 images 28×28, 10 classes), `points` (ten points of the plane, 2 classes)
-    and `xor` (four rows, float32 targets (4, 1)); the last two are too small to hold any back, so test equals
-    train.
+    - Built in are `mnist` (60,000 + 10,000 images 28×28, 10 classes), `points` (ten points of the plane, 2 classes)
+      and `xor` (four rows, float32 targets (4, 1)); the last two are too small to hold any back, so test equals train.
+    - The names in `handgrad.data.fetching.PUBLISHED`, such as `fashion-mnist`, are fetched once: see `fetch`.
+    - A directory holds MNIST's four files, or a folder of pictures for each class, or train.csv and test.csv.
+    - A file is a table (.csv, .tsv) or an archive of arrays (.npz).
 
-    A directory holds MNIST's four files, gzipped or raw: `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`,
-    and the same with `t10k` or `test`. `.idx3-ubyte` and one common prefix (`emnist-digits-`) are understood.
-    Images of any size are taken as they are (EMNIST publishes its images transposed); classes are counted as the
-    largest label + 1. A string that is a built-in name means that; write `./mnist` or a `Path` for a directory of
-    that name.
+    `load_idx_folder`, `load_image_folder`, `load_table` and `load_archive` say what such data look like. What has no
+    test part gets one by `hold_out`, the same each time. A string that is a name means that; write `./mnist` or a
+    `Path` for a directory of that name.
 
     Args:
-        name_or_directory: a built-in name or a directory.
+        source: a name, a directory or a file.
+        target: the column of a table that is to be predicted; "" for the last.
+        targets: whether a table's or an archive's targets are "classes" or "numbers"; "auto" looks at them.
+        image_size: (height, width) to which pictures of a folder are brought; () for that which all of them have.
+        held_out: the part of the examples kept for testing, in (0, 1], where the data have no test part.
+        progress: told how many pictures have been read.
 
     Returns:
         The two data sets; integer labels are int64.
 
     Raises:
-        ArgumentError: it is neither a known name nor a directory.
+        ArgumentError: it is neither a known name nor a directory or file of these kinds, or a setting is impossible.
         DataError: files are missing, ambiguous or broken, or do not belong together.
 
     Source: for MNIST, data/mnist/LICENSE.md.
@@ -175,21 +218,94 @@ def load(name_or_directory: str | Path) -> Splits:
         >>> load("mnist").test.inputs.shape
         (10000, 28, 28)
     """
-    if name_or_directory == "mnist":
-        return _load_embedded_mnist()
-    if name_or_directory == "points":
-        return _without_test_data(_points())
-    if name_or_directory == "xor":
-        return _without_test_data(_xor())
-    if Path(name_or_directory).is_dir():
-        return _load_directory(Path(name_or_directory))
-    close = difflib.get_close_matches(str(name_or_directory).lower(), BUILT_IN, n=1)
+    if isinstance(source, str) and source in _LOADERS:
+        return _LOADERS[source]()
+    from handgrad.data.fetching import PUBLISHED, fetch
+
+    if isinstance(source, str) and source in PUBLISHED:
+        return fetch(source, progress=progress)
+    path = Path(source)
+    if path.is_dir():
+        return _load_directory(path, target, targets, image_size, held_out, progress)
+    kind = path.name.removesuffix(".gz").rpartition(".")[2].lower()
+    if path.is_file() and kind in ("csv", "tsv"):
+        from handgrad.data.tables import load_table
+
+        return load_table(path, target=target, targets=targets, held_out=held_out)
+    if path.is_file() and kind == "npz":
+        from handgrad.data.archives import load_archive
+
+        return load_archive(path, targets=targets, held_out=held_out)
+    names = (*BUILT_IN, *PUBLISHED)
+    close = difflib.get_close_matches(str(source).lower(), names, n=1)
     raise ArgumentError(
-        "name_or_directory",
-        str(name_or_directory),
-        f"one of {', '.join(BUILT_IN)}, or an existing directory with MNIST's four files",
+        "source",
+        str(source),
+        f"one of {', '.join(names)}, an existing directory, or a .csv, .tsv or .npz file",
         f"try {close[0]!r}" if close else "check the spelling or the path",
     )
+
+
+def _load_directory(
+    path: Path,
+    target: str,
+    targets: Targets,
+    image_size: Sequence[int],
+    held_out: float,
+    progress: Progress | None,
+) -> Splits:
+    """MNIST's files, tables, or pictures, whichever lie there."""
+    from handgrad.data.idx_folder import has_idx_files, load_idx_folder
+
+    if not has_idx_files(path):
+        if (path / "train.csv").is_file():
+            from handgrad.data.tables import load_table
+
+            return load_table(path, target=target, targets=targets)
+        if any(child.is_dir() and not child.name.startswith(".") for child in path.iterdir()):
+            from handgrad.data.image_folder import load_image_folder
+
+            return load_image_folder(path, image_size=image_size, held_out=held_out, progress=progress)
+    return load_idx_folder(path)
+
+
+def hold_out(dataset: Dataset, share: float, rng: np.random.Generator) -> Splits:
+    """Keep a part of the examples for testing; of every class the same part, as nearly as whole numbers allow.
+
+    Args:
+        dataset: N examples.
+        share: the part, above 0; with 1 nothing is left to train on.
+        rng: chooses the examples; the same state chooses the same.
+
+    Returns:
+        Both in the order of the data set.
+
+    Raises:
+        ArgumentError: `share` is not in (0, 1], or leaves one side empty.
+
+    Example:
+        >>> train, test = hold_out(load("points").train, 0.2, np.random.default_rng(0))
+        >>> train.class_counts(), test.class_counts()
+        (array([4, 4]), array([1, 1]))
+    """
+    if not 0 < share <= 1:
+        raise ArgumentError("held_out", share, "a number above 0, up to 1", "0.2 keeps one example in five for testing")
+    if share == 1:
+        return Splits(train=dataset[:0], test=dataset)
+    groups = dataset.labels if dataset.classes is not None else np.zeros(len(dataset), np.int64)
+    is_test = np.zeros(len(dataset), bool)
+    for group in np.unique(groups):
+        members = rng.permutation(np.flatnonzero(groups == group))
+        is_test[members[: round(share * len(members))]] = True
+    if is_test.all() or not is_test.any():
+        expected = f"a share of {len(dataset)} examples that leaves some on both sides"
+        raise ArgumentError("held_out", share, expected, "collect more, or name a larger share")
+    return Splits(train=dataset[~is_test], test=dataset[is_test])
+
+
+def with_test_part(dataset: Dataset, share: float) -> Splits:
+    """What `hold_out` gives, with the same choice of examples each time: test data must not change from run to run."""
+    return hold_out(dataset, share, np.random.default_rng(0))
 
 
 def split(dataset: Dataset, validation_count: int, rng: np.random.Generator) -> tuple[Dataset, Dataset]:
@@ -234,81 +350,17 @@ def _without_test_data(dataset: Dataset) -> Splits:
     return Splits(train=dataset, test=dataset)
 
 
-def _load_embedded_mnist() -> Splits:
-    from importlib import (
-        resources,
-    )  # here because importing it costs as much as importing the rest of this room
+def _mnist() -> Splits:
+    from importlib import resources  # here because importing it costs as much as importing the rest of this room
+
+    from handgrad.data.idx_folder import load_idx_folder
 
     with resources.as_file(resources.files("handgrad.data") / "mnist") as directory:
-        return _load_directory(directory)
+        return load_idx_folder(directory)
 
 
-def _load_directory(directory: Path) -> Splits:
-    prefix, files = _find_files(directory)
-    train_images, train_labels = _read_pair(files[MNIST_FILES[0]], files[MNIST_FILES[1]])
-    test_images, test_labels = _read_pair(files[MNIST_FILES[2]], files[MNIST_FILES[3]])
-    if train_images.shape[1:] != test_images.shape[1:]:
-        raise DataError(
-            f"{directory}: training images have shape {train_images.shape[1:]} but test images "
-            f"{test_images.shape[1:]}, expected the same; check that all files belong to one data set."
-        )
-    classes = 1 + int(max(train_labels.max(), test_labels.max()))
-    if classes > len(train_labels) + len(test_labels):  # a table with a row for each class must fit in memory
-        raise DataError(
-            f"{directory}: the largest label is {classes - 1}, but there are only "
-            f"{len(train_labels) + len(test_labels)} examples; expected labels counted from 0."
-        )
-    name = prefix.strip("-_. ") or directory.resolve().name
-    return Splits(
-        train=Dataset(train_images, train_labels, name, classes),
-        test=Dataset(test_images, test_labels, name, classes),
-    )
-
-
-def _find_files(directory: Path) -> tuple[str, dict[str, Path]]:
-    """Find the four files; returns their common prefix and, by MNIST's own name, their paths."""
-    found: dict[str, dict[str, Path]] = defaultdict(dict)
-    for path in sorted(directory.iterdir()):
-        if path.name.startswith(".") or not path.is_file():
-            continue  # macOS leaves a hidden twin `._train-images…` beside a copied file
-        name = path.name.removesuffix(".gz").replace(".idx", "-idx")
-        name = name.replace("test-images", "t10k-images").replace("test-labels", "t10k-labels")
-        for ending in MNIST_FILES:
-            if name.endswith(ending):
-                # Sorted, so the raw file comes before its gzipped twin and wins: it reads faster.
-                found[name.removesuffix(ending)].setdefault(ending, path)
-    complete = [prefix for prefix, files in found.items() if len(files) == len(MNIST_FILES)]
-    if len(complete) > 1:
-        raise DataError(
-            f"{directory} holds several data sets, with prefixes {', '.join(map(repr, sorted(complete)))}, "
-            f"expected one; move the four files you want into a directory of their own."
-        )
-    if not complete:
-        raise _missing_files(directory, found)
-    return complete[0], found[complete[0]]
-
-
-def _missing_files(directory: Path, found: dict[str, dict[str, Path]]) -> DataError:
-    nearest = max(found, key=lambda prefix: len(found[prefix]), default="")
-    missing = [nearest + name for name in MNIST_FILES if name not in found.get(nearest, {})]
-    return DataError(
-        f"{directory} lacks {', '.join(missing)}; found {len(MNIST_FILES) - len(missing)} of MNIST's four files, "
-        f"looked for with or without '.gz' and a common prefix, '.idx' or '-idx', 't10k' or 'test'; add the rest."
-    )
-
-
-def _read_pair(images_path: Path, labels_path: Path) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    images, labels = read_idx(images_path), read_idx(labels_path)
-    if images.dtype != np.uint8:  # the recipes and the page take the pixels of such a directory to be bytes
-        raise DataError(f"{images_path} holds {images.dtype}, expected uint8 pixels; convert them to 0 to 255.")
-    if not np.issubdtype(labels.dtype, np.integer) or labels.ndim != 1:
-        raise DataError(
-            f"{labels_path} holds {labels.dtype} of shape {labels.shape}, expected integer labels (N,); "
-            f"check that it is the file of labels."
-        )
-    if len(images) != len(labels) or not len(images):
-        raise DataError(
-            f"{images_path} holds {len(images)} images but {labels_path} holds {len(labels)} labels, expected "
-            f"equal counts of at least one; check that both files belong to the same data set."
-        )
-    return images, labels.astype(np.int64)
+_LOADERS: dict[str, Callable[[], Splits]] = {
+    "mnist": _mnist,
+    "points": lambda: _without_test_data(_points()),
+    "xor": lambda: _without_test_data(_xor()),
+}

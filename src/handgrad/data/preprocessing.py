@@ -12,8 +12,9 @@ from handgrad.data.datasets import Dataset
 from handgrad.errors import ArgumentError, ShapeError
 
 Layout = Literal["flat", "image"]
-Normalize = Literal["none", "unit", "standard"]
+Normalize = Literal["none", "unit", "standard", "featurewise"]
 
+_PIECE = 2**22  # numbers that are turned into float64 at a time
 _HISTOGRAM_CHUNK = 2**20  # np.bincount copies its input as int64: by chunks that stays in the cache
 
 
@@ -21,19 +22,20 @@ _HISTOGRAM_CHUNK = 2**20  # np.bincount copies its input as int64: by chunks tha
 class Preprocessing:
     """The fixed map from raw inputs to network inputs, the same for training, testing and a drawn digit.
 
-    y = (scale · x − mean) / std, elementwise. Then `flat` gives rows (N, H·W·C) or (N, D), and `image` gives
+    y = (scale · x − mean) / std, elementwise, with one mean and std, or one for each column of rows (N, D) or channel
+    of images (N, H, W, C). Then `flat` gives rows (N, H·W·C) or (N, D), and `image` gives
     channels first: (N, C, H, W) from (N, H, W, C) or, with C = 1, from (N, H, W).
 
     Args:
         scale: applied first; 1/255 takes uint8 pixels to [0, 1].
-        mean: subtracted after scaling.
-        std: divided by last.
+        mean: subtracted after scaling; a number, or as many as there are columns or channels.
+        std: divided by last; likewise.
         layout: `flat` or `image`.
         append_ones: append a column of ones to flat rows, so that a weight matrix can hold its bias.
 
     Raises:
-        ArgumentError: a number is not finite, `scale` or `std` is not positive, `layout` is unknown, or
-            `append_ones` is asked for with the image layout.
+        ArgumentError: a number is not finite, `scale` or `std` is not positive, `mean` and `std` are of different
+            lengths, `layout` is unknown, or `append_ones` is asked for with the image layout.
 
     Example:
         >>> images = np.array([[[0, 255], [51, 102]]], np.uint8)
@@ -44,18 +46,21 @@ class Preprocessing:
     """
 
     scale: float = 1 / 255
-    mean: float = 0.0
-    std: float = 1.0
+    mean: float | tuple[float, ...] = 0.0
+    std: float | tuple[float, ...] = 1.0
     layout: Layout = "flat"
     append_ones: bool = False
 
     def __post_init__(self) -> None:
         for name in ("scale", "mean", "std"):
             value = getattr(self, name)
-            if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-                raise ArgumentError(name, value, "a finite number", "check the values it was measured on")
-            if name != "mean" and value <= 0:
-                raise ArgumentError(name, value, "a number > 0", "use 1.0 to leave the inputs as they are")
+            for number in value if isinstance(value, tuple) and name != "scale" else (value,):
+                if not isinstance(number, int | float) or isinstance(number, bool) or not math.isfinite(number):
+                    raise ArgumentError(name, value, "a finite number", "check the values it was measured on")
+                if name != "mean" and number <= 0:
+                    raise ArgumentError(name, value, "a number > 0", "use 1.0 to leave the inputs as they are")
+        if np.shape(self.mean) != np.shape(self.std):
+            raise ArgumentError("std", self.std, f"as many numbers as there are in mean, {np.size(self.mean)}")
         if self.layout not in get_args(Layout):
             raise ArgumentError("layout", self.layout, "'flat' or 'image'")
         if not isinstance(self.append_ones, bool) or (self.append_ones and self.layout == "image"):
@@ -63,14 +68,19 @@ class Preprocessing:
             raise ArgumentError("append_ones", self.append_ones, expected, "let the layer have a bias instead")
 
     @property
-    def shift(self) -> float:
-        """What is subtracted from a raw input: y = (x − shift) · factor is the map in two operations."""
-        return self.mean / self.scale
+    def is_uniform(self) -> bool:
+        """Whether all elements are treated alike, by one mean and one standard deviation."""
+        return isinstance(self.mean, int | float)
 
     @property
-    def factor(self) -> float:
-        """What the difference is multiplied with."""
-        return self.scale / self.std
+    def shift(self) -> NDArray[np.float64]:
+        """What is subtracted from a raw input, () or (C,): y = (x − shift) · factor is the map in two operations."""
+        return np.asarray(np.asarray(self.mean, np.float64) / self.scale)
+
+    @property
+    def factor(self) -> NDArray[np.float64]:
+        """What the difference is multiplied with, () or (C,)."""
+        return np.asarray(self.scale / np.asarray(self.std, np.float64))
 
     def __call__(self, inputs: NDArray[Any], dtype: DTypeLike = np.float32) -> NDArray[Any]:
         """Apply the map to a batch.
@@ -94,16 +104,21 @@ class Preprocessing:
         if self.append_ones:
             outputs[:, -1] = 1
         if self.layout == "image" and inputs.ndim == 4:
-            inputs = inputs.transpose(0, 3, 1, 2)  # (N, H, W, C) → (N, C, H, W), a view
+            values = values.transpose(0, 2, 3, 1)  # (N, C, H, W) → (N, H, W, C), a view
         inputs = inputs.reshape(values.shape)  # (N, H, W) → (N, 1, H, W) or (N, H·W); flat: (N, H, W, C) → (N, H·W·C)
         # Subtracting first loses nothing to cancellation where the mean is large beside the spread.
-        factor = outputs.dtype.type(self.factor)
-        if self.mean == 0:
+        shift, factor = (self._for_each(numbers.astype(outputs.dtype), values) for numbers in (self.shift, self.factor))
+        if not shift.any():
             np.multiply(inputs, factor, out=values)
         else:
-            np.subtract(inputs, outputs.dtype.type(self.shift), out=values)
+            np.subtract(inputs, shift, out=values)
             values *= factor
         return outputs
+
+    def _for_each(self, numbers: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
+        """As many numbers as the last axis of the values has elements, or one for all: flat, (C,) → (H·W·C,)."""
+        is_repeated = numbers.ndim == 1 and self.layout == "flat"
+        return np.tile(numbers, values.shape[-1] // numbers.size) if is_repeated else numbers
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Tell the shape of one network input from the shape of one raw input.
@@ -115,7 +130,8 @@ class Preprocessing:
             (C, H, W) for the image layout; (H·W·C,) or (D,) for the flat one, plus 1 with `append_ones`.
 
         Raises:
-            ShapeError: an image layout is asked of rows, or the shape is none of the three.
+            ShapeError: an image layout is asked of rows, the shape is none of the three, or it has another number of
+                columns or channels than mean and std.
 
         Example:
             >>> Preprocessing().output_shape((28, 28))
@@ -123,6 +139,9 @@ class Preprocessing:
             >>> Preprocessing(layout="image").output_shape((32, 32, 3))
             (3, 32, 32)
         """
+        if not self.is_uniform and (len(input_shape) == 2 or input_shape[-1:] != np.shape(self.mean)):
+            count = np.size(self.mean)
+            raise ShapeError("input_shape", input_shape, f"({count},) or (H, W, {count}), as many as mean has numbers")
         if self.layout == "flat" and len(input_shape) in (1, 2, 3):
             return (math.prod(input_shape) + self.append_ones,)
         if self.layout == "image" and len(input_shape) == 2:
@@ -142,16 +161,17 @@ class Preprocessing:
         - `unit`: uint8 pixels go to [0, 1]; scale 1/255.
         - `standard`: mean 0 and standard deviation 1 over all elements, after scale 1/255 for uint8 pixels
           and scale 1 for floating-point rows. Where all elements are equal the standard deviation counts as 1.
+        - `featurewise`: the same for each column of rows (N, D) or channel of images (N, H, W, C) by itself.
 
         Args:
             dataset: the training data; measuring on anything else would leak the test data into the model.
-            normalize: `none`, `unit` or `standard`.
+            normalize: `none`, `unit`, `standard` or `featurewise`.
             layout: as in the class.
             append_ones: as in the class.
 
         Raises:
-            ArgumentError: `normalize` is unknown, `unit` is asked of floating-point rows, or `standard` is
-                asked of no elements or of some that are not finite.
+            ArgumentError: `normalize` is unknown, `unit` is asked of floating-point inputs, or `standard` or
+                `featurewise` is asked of no elements or of some that are not finite.
 
         Example:
             >>> from handgrad.data.datasets import load
@@ -161,10 +181,10 @@ class Preprocessing:
         """
         pixels = dataset.inputs.dtype == np.uint8
         if normalize not in get_args(Normalize):
-            raise ArgumentError("normalize", normalize, "'none', 'unit' or 'standard'")
+            raise ArgumentError("normalize", normalize, "'none', 'unit', 'standard' or 'featurewise'")
         if normalize == "unit" and not pixels:
-            expected = "'none' or 'standard' for floating-point inputs, which have no known largest value"
-            raise ArgumentError("normalize", normalize, expected, "use 'standard'")
+            expected = "'none', 'standard' or 'featurewise' for floating-point inputs, whose largest value is unknown"
+            raise ArgumentError("normalize", normalize, expected, "use 'featurewise' for the columns of a table")
         if normalize == "none":
             return cls(1.0, layout=layout, append_ones=append_ones)
         scale = 1 / 255 if pixels else 1.0
@@ -172,8 +192,11 @@ class Preprocessing:
             return cls(scale, layout=layout, append_ones=append_ones)
         if not dataset.inputs.size:
             raise ArgumentError("dataset", dataset.name, "at least one input to measure", "use normalize 'none'")
-        mean, std = _pixel_moments(dataset.inputs) if pixels else _moments(dataset.inputs)
-        return cls(scale, scale * mean, scale * std or 1.0, layout, append_ones)
+        if normalize == "standard" or dataset.inputs.ndim == 3:  # grey images have one channel
+            mean, std = _pixel_moments(dataset.inputs) if pixels else _moments(dataset.inputs)
+            return cls(scale, scale * mean, scale * std or 1.0, layout, append_ones)
+        means, stds = _featurewise_moments(dataset.inputs)
+        return cls(scale, tuple(scale * m for m in means), tuple(scale * s or 1.0 for s in stds), layout, append_ones)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as a dictionary that JSON can hold without loss.
@@ -201,7 +224,10 @@ class Preprocessing:
         names = {field.name for field in fields(cls)}
         if set(values) != names:
             raise ArgumentError("values", sorted(values), f"exactly the keys {sorted(names)}")
-        return cls(**values)
+        settings: dict[str, Any] = {
+            n: tuple(value) if isinstance(value, list) else value for n, value in values.items()
+        }
+        return cls(**settings)
 
 
 def _pixel_moments(images: NDArray[np.uint8]) -> tuple[float, float]:
@@ -216,9 +242,26 @@ def _pixel_moments(images: NDArray[np.uint8]) -> tuple[float, float]:
     return mean, math.sqrt(variance)
 
 
-def _moments(rows: NDArray[Any]) -> tuple[float, float]:
+def _moments(values: NDArray[Any]) -> tuple[float, float]:
     """Mean and standard deviation of floating-point elements, taken in float64."""
-    mean = float(rows.mean(dtype=np.float64))  # over N and D
-    if rows.min() == rows.max():
-        return mean, 0.0  # exactly: rounding in the mean must not leave a tiny divisor
-    return mean, float(rows.std(dtype=np.float64))
+    if values.min() == values.max():
+        return float(values.flat[0]), 0.0  # exactly: rounding in the mean must not leave a tiny divisor
+    means, variances = _mean_and_variance(values.reshape(-1, 1))  # (N, …) → (elements, 1)
+    return float(means[0]), math.sqrt(variances[0])
+
+
+def _featurewise_moments(inputs: NDArray[Any]) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of each column or channel."""
+    table = inputs.reshape(-1, inputs.shape[-1])  # (N, D) as it is; (N, H, W, C) → (N·H·W, C)
+    means, variances = _mean_and_variance(table)
+    constant = table.min(axis=0) == table.max(axis=0)  # over N or N·H·W
+    return np.where(constant, table[0], means).tolist(), np.where(constant, 0.0, np.sqrt(variances)).tolist()
+
+
+def _mean_and_variance(table: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Of each column of (N, C), in float64, by pieces: the data may be larger than memory."""
+    step = max(1, _PIECE // table.shape[1])
+    pieces = [table[first : first + step] for first in range(0, len(table), step)]
+    means = sum(piece.sum(axis=0, dtype=np.float64) for piece in pieces) / len(table)  # over N
+    variances = sum(np.square(piece - means).sum(axis=0) for piece in pieces) / len(table)  # over N
+    return np.asarray(means), np.asarray(variances)

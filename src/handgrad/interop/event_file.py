@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from handgrad.interop.extras import load
+from handgrad.extras import load
 
 summary: Any = load("tensorboardX.summary", "tensorboard")
 record_writer: Any = load("tensorboardX.record_writer", "tensorboard")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from handgrad import layers, losses
 from handgrad.data.preprocessing import Preprocessing
 from handgrad.errors import ArgumentError
-from handgrad.interop.extras import load
+from handgrad.extras import load
 from handgrad.interop.onnx_graph import INPUTS, GraphWriter, onnx, write_layers, write_preprocessing
 from handgrad.interop.onnx_reading import from_onnx, preprocessing_from_onnx
 from handgrad.layers import Layer

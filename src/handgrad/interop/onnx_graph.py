@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from handgrad import layers
 from handgrad.data.preprocessing import Preprocessing
+from handgrad.extras import load
 from handgrad.interop.errors import TranslationError
-from handgrad.interop.extras import load
 from handgrad.layers import Layer
 from handgrad.layers.parameters import dotted
 from handgrad.layers.sequential import stages
@@ -71,7 +71,7 @@ def write_preprocessing(graph: GraphWriter, preprocessing: Preprocessing, shape:
     """
     x, place = INPUTS, "preprocessing"
     x = graph.add(place, "Cast", x, to=onnx.TensorProto.FLOAT)  # float32 to float32 where it is that already
-    if preprocessing.mean:
+    if preprocessing.shift.any():
         x = graph.add(place, "Sub", x, graph.constant(f"{place}.shift", preprocessing.shift))
     x = graph.add(place, "Mul", x, graph.constant(f"{place}.factor", preprocessing.factor))
     if preprocessing.layout == "image" and len(shape) == 3:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from handgrad import layers
 from handgrad.data.preprocessing import Preprocessing
 from handgrad.errors import HandgradError
+from handgrad.extras import load
 from handgrad.interop.errors import TranslationError
-from handgrad.interop.extras import load
 from handgrad.interop.onnx_graph import (
     INPUTS,
     PREPROCESSED,

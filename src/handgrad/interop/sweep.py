@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, Protocol
 
 from handgrad.errors import HandgradError
-from handgrad.interop.extras import load
+from handgrad.extras import load
 from handgrad.interop.sweep_processes import Worker, Workers
 from handgrad.training.recipe import Recipe
 from handgrad.training.search import ranges

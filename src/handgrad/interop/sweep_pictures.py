@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from handgrad.interop.extras import load
+from handgrad.extras import load
 from handgrad.interop.sweep import finished_trials, scored_trials
 
 optuna: Any = load("optuna", "sweep")

@@ -12,9 +12,10 @@ import time
 from collections.abc import Mapping
 from typing import Any, TextIO
 
-from handgrad.data.datasets import Splits, load
+from handgrad.data.datasets import Splits
 from handgrad.errors import HandgradError
 from handgrad.ops import limit_threads
+from handgrad.training.assembly import load_data
 from handgrad.training.experiment import Experiment
 from handgrad.training.history import Epoch
 from handgrad.training.recipe import Recipe
@@ -37,7 +38,7 @@ def serve(commands: TextIO, answers: TextIO) -> None:
     order = _hear(commands)
     recipe = Recipe.from_dict(order["recipe"])
     with limit_threads(order["threads"]):
-        splits = load(recipe.data.dataset)
+        splits = load_data(recipe.data)
         while True:
             changes = _hear(commands)
             try:

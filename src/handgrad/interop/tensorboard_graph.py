@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from handgrad.interop.extras import load
+from handgrad.extras import load
 from handgrad.layers import Layer, Residual, Sequential
 from handgrad.losses import Loss
 from handgrad.ops import Shape

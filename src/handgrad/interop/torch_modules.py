@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from handgrad import layers
+from handgrad.extras import load
 from handgrad.interop.errors import TranslationError
-from handgrad.interop.extras import load
 from handgrad.layers import Layer
 from handgrad.ops import Shape
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import numpy as np
 
 from handgrad import optimizers, schedules
-from handgrad.data.datasets import Dataset
+from handgrad.data.datasets import Dataset, Progress, Splits, load
+from handgrad.data.labels import Targets
 from handgrad.data.loader import Loader
 from handgrad.data.preprocessing import Layout, Normalize, Preprocessing
 from handgrad.errors import RecipeError
@@ -57,6 +58,32 @@ class Loaders:
     def score(self, dataset: Dataset) -> Loader:
         """Batches in order."""
         return scoring_loader(dataset, self.preprocessing, one_hot=self.recipe.data.one_hot)
+
+
+def load_data(section: DataSection, *, progress: Progress | None = None) -> Splits:
+    """The data that a recipe's `data` names.
+
+    Args:
+        section: the description.
+        progress: as `handgrad.data.load` takes it.
+
+    Raises:
+        RecipeError: `targets` is none of its values.
+        ArgumentError, DataError: as `handgrad.data.load`.
+
+    >>> len(load_data(DataSection(dataset="xor")).train)
+    4
+    """
+    if section.targets not in get_args(Targets):
+        raise RecipeError(f"data.targets is {section.targets!r}, expected one of {', '.join(get_args(Targets))}.")
+    return load(
+        section.dataset,
+        target=section.target,
+        targets=cast(Targets, section.targets),
+        image_size=section.image_size,
+        held_out=section.held_out,
+        progress=progress,
+    )
 
 
 def build_preprocessing(section: DataSection, train: Dataset) -> Preprocessing:

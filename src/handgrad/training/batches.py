@@ -36,7 +36,8 @@ class Examples:
         self.dtype = dtype
         self._weights = loader.dataset.weights if weighted else None
         inputs = loader.dataset.inputs
-        self._by_rows = inputs.dtype in (np.uint8, np.float32) and inputs.flags.c_contiguous and dtype == "float32"
+        is_plain = inputs.dtype in (np.uint8, np.float32) and inputs.flags.c_contiguous
+        self._by_rows = is_plain and dtype == "float32" and loader.preprocessing.is_uniform
         if self._weights is not None and loader.augment is not None and not self._by_rows:
             expected = "contiguous uint8 images and a float32 model, where examples have weights and are distorted"
             raise ArgumentError("train", f"{inputs.dtype} for a {dtype} model", expected)
@@ -89,4 +90,5 @@ class Examples:
         shape, rows = source.shape[1:], batch
         if augment is not None:
             source, rows = augment.distort(source, rows, numbers, shape, ops=ops), None
-        return ops.take(source, rows, preprocessing.shift, preprocessing.factor, preprocessing.output_shape(shape))
+        shift, factor = float(preprocessing.shift), float(preprocessing.factor)
+        return ops.take(source, rows, shift, factor, preprocessing.output_shape(shape))

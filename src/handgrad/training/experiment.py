@@ -8,14 +8,14 @@ from typing import Any, Self
 import numpy as np
 
 from handgrad import initializers, layers, losses
-from handgrad.data.datasets import Dataset, Splits, load, split
+from handgrad.data.datasets import Dataset, Progress, Splits, split
 from handgrad.data.loader import Loader
 from handgrad.data.preprocessing import Preprocessing
 from handgrad.errors import RecipeError
 from handgrad.layers import Layer, LogSoftmax, Sequential, Softmax
 from handgrad.losses import ClassificationLoss, Loss, SoftmaxCrossEntropy
 from handgrad.ops import Shape, for_device
-from handgrad.training.assembly import Loaders, build_preprocessing, build_trainer
+from handgrad.training.assembly import Loaders, build_preprocessing, build_trainer, load_data
 from handgrad.training.construct import construct
 from handgrad.training.history import Epoch, Step
 from handgrad.training.recipe import ModelSection, Recipe
@@ -96,7 +96,7 @@ class Experiment:
         ops = for_device(device)
         if recipe.train.epochs < 1:
             raise RecipeError(f"train.epochs is {recipe.train.epochs}, expected an integer >= 1.")
-        splits = splits or load(recipe.data.dataset)
+        splits = splits or load_data(recipe.data)
         streams = random_streams(recipe.train.seed)
         train, validation = _set_aside(splits.train, recipe.data.validation, streams["split"])
         preprocessing = build_preprocessing(recipe.data, train)
@@ -114,6 +114,16 @@ class Experiment:
         trainer = build_trainer(recipe, model, loss, train=batches, monitors=monitors, rng=streams["dropout"])
         return cls(recipe, splits.train.name, preprocessing, input_shape, splits.train.classes, loss, trainer, test)
 
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """Of the classes, or None where numbers are their names."""
+        return self.test.dataset.class_names
+
+    @property
+    def feature_names(self) -> tuple[str, ...] | None:
+        """Of a table's columns, or None where there are none."""
+        return self.test.dataset.feature_names
+
 
 @dataclass(frozen=True)
 class Phase:
@@ -130,7 +140,13 @@ class Phase:
     finished: Mapping[int, float] = field(default_factory=dict)
 
 
-def phases(recipe: Recipe, *, device: str = "cpu", finished: Mapping[int, float] | None = None) -> Iterator[Phase]:
+def phases(
+    recipe: Recipe,
+    *,
+    device: str = "cpu",
+    finished: Mapping[int, float] | None = None,
+    progress: Progress | None = None,
+) -> Iterator[Phase]:
     """The run of a recipe, after its search for a width, if it has one.
 
     The caller trains each phase to its end before asking for the next: the width of the last phase is the one whose
@@ -140,6 +156,7 @@ def phases(recipe: Recipe, *, device: str = "cpu", finished: Mapping[int, float]
         recipe: what to run.
         device: as `handgrad.ops.for_device` takes it.
         finished: the validation accuracy of widths that an earlier process has tried; they are not tried again.
+        progress: as `handgrad.data.load` takes it.
 
     Raises:
         RecipeError: patience or keep_best without validation data after a search, or as `Experiment.prepare`.
@@ -150,7 +167,7 @@ def phases(recipe: Recipe, *, device: str = "cpu", finished: Mapping[int, float]
     """
     if recipe.select.widths and (recipe.train.patience or recipe.train.keep_best) and not recipe.data.validation:
         raise RecipeError("train.patience and train.keep_best need data.validation > 0 in the final run of a search.")
-    splits = load(recipe.data.dataset)
+    splits = load_data(recipe.data, progress=progress)
     scores = dict(finished or {})
     for width in recipe.select.widths:
         if width in scores:

@@ -20,15 +20,25 @@ class DataSection:
     """What is learned from.
 
     Args:
-        dataset: "mnist", "xor", "points", or a directory with MNIST's four file names.
+        dataset: what `handgrad.data.load` takes: "mnist", "xor", "points", the name of a published data set, a
+            directory, or a file.
+        target: the column of a table that is to be predicted; "" for the last.
+        targets: whether a table's or an archive's targets are "classes" or "numbers"; "auto" looks at them.
+        image_size: [height, width] to which a folder's pictures are brought; [] where all have one size.
+        held_out: the part kept for testing, where the data have no test part.
         validation: training examples set aside to choose by; 0 for none.
-        normalize: "none", "unit" (pixels to [0, 1]) or "standard" (mean 0, standard deviation 1).
+        normalize: "none", "unit" (pixels to [0, 1]), "standard" (mean 0, standard deviation 1) or "featurewise" (the
+            same for each column or channel).
         layout: "flat" rows or "image" (C, H, W).
         append_ones: add a column of ones, the bias of a first layer that has none.
         one_hot: targets as one-hot rows rather than integers.
     """
 
     dataset: str = "mnist"
+    target: str = ""
+    targets: str = "auto"
+    image_size: tuple[int, ...] = ()
+    held_out: float = 0.2
     validation: int = 0
     normalize: str = "unit"
     layout: str = "flat"

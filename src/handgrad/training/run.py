@@ -193,6 +193,8 @@ class RunDirectory:
                 "input_shape": list(experiment.input_shape),
                 "outputs": experiment.model.output_shape(experiment.input_shape)[0],
                 "classes": experiment.classes,
+                "class_names": experiment.class_names,
+                "feature_names": experiment.feature_names,
                 "saved": saved,
                 "environment": environment(threads, experiment.model.parameters.ops.device),
             },
@@ -212,6 +214,8 @@ class SavedRun:
         model: the network.
         loss: what it is trained on.
         classes: number of classes, or None where the targets are numbers.
+        class_names: of the classes, or None where numbers are their names.
+        feature_names: of a table's columns, or None where there are none.
     """
 
     directory: RunDirectory
@@ -222,6 +226,8 @@ class SavedRun:
     model: Layer
     loss: Loss
     classes: int | None
+    class_names: tuple[str, ...] | None = None
+    feature_names: tuple[str, ...] | None = None
 
     @classmethod
     def open(cls, path: Path, *, device: str = "cpu", weights: Mapping[str, Any] | None = None) -> Self:
@@ -253,9 +259,14 @@ class SavedRun:
             raw_shape = tuple(values["raw_shape"])
             if preprocessing.output_shape(raw_shape) != shape:
                 raise RunError(f"raw_shape {raw_shape} does not become input_shape {shape} by the preprocessing")
-            return cls(directory, recipe, preprocessing, raw_shape, shape, model, loss, values["classes"])
+            names = [tuple(found) if (found := values.get(f"{kind}_names")) else None for kind in ("class", "feature")]
+            return cls(directory, recipe, preprocessing, raw_shape, shape, model, loss, values["classes"], *names)
         except (KeyError, TypeError, AttributeError, HandgradError) as error:
             raise RunError(f"{path} is not a complete run: {str(error).rstrip('.')}.") from error
+
+    def class_name(self, number: int) -> str:
+        """What to call a class."""
+        return str(number) if self.class_names is None else self.class_names[number]
 
     def history(self) -> History:
         """Every step and epoch of the run.

@@ -14,18 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handgrad import __version__, optimizers
-from handgrad.data.datasets import Dataset, Splits, load
+from handgrad.data.datasets import Dataset, Splits
 from handgrad.data.preprocessing import Preprocessing
 from handgrad.errors import HandgradError, RunError
 from handgrad.layers import Layer
 from handgrad.losses import Loss
 from handgrad.ops import Shape
 from handgrad.optimizers import Optimizer
-from handgrad.training.assembly import scoring_loader
+from handgrad.training.assembly import load_data, scoring_loader
 from handgrad.training.construct import construct
 from handgrad.training.evaluation import predict
 from handgrad.training.experiment import Experiment
-from handgrad.training.recipe import Recipe, recipe_names
+from handgrad.training.recipe import DataSection, Recipe, recipe_names
 from handgrad.training.run import outputs_as_probabilities
 from handgrad.web.cache import OnceCache
 from handgrad.web.recipes import load_recipe
@@ -122,7 +122,7 @@ class OpenModel:
         Raises:
             DataError, ArgumentError: it cannot be read any more.
         """
-        return self.datasets.get(self.recipe.data.dataset).test
+        return self.datasets.get(self.recipe.data).test
 
     @property
     def image_size(self) -> int:
@@ -154,19 +154,29 @@ class OpenModel:
         return outputs_as_probabilities(self.model, self.loss, self.preprocessing(inputs))
 
 
+#: What a recipe's `data` says of the use of the examples, whatever files they are from.
+_NOT_OF_THE_FILES: dict[str, Any] = {
+    "validation": 0,
+    "normalize": "none",
+    "layout": "flat",
+    "append_ones": False,
+    "one_hot": False,
+}
+
+
 class Datasets:
-    """Data sets by name, each loaded once."""
+    """Data sets by what recipes say of them, each loaded once."""
 
     def __init__(self) -> None:
         self._loaded = OnceCache[Splits](size=4)
 
-    def get(self, name: str) -> Splits:
-        """A data set.
+    def get(self, section: DataSection) -> Splits:
+        """The data that a recipe's `data` names.
 
         Raises:
-            DataError, ArgumentError: it cannot be read.
+            DataError, ArgumentError, RecipeError: it cannot be read.
         """
-        return self._loaded.get(name, lambda: load(name))
+        return self._loaded.get(replace(section, **_NOT_OF_THE_FILES), lambda: load_data(section))
 
 
 class Catalog:
@@ -231,7 +241,7 @@ class Catalog:
         return self._mistakes.get(opened.id, lambda: _mistakes(opened), version=opened.version)
 
     def _recipe_entry(self, recipe: Recipe) -> Entry:
-        data = self.datasets.get(recipe.data.dataset).train
+        data = self.datasets.get(recipe.data).train
         return Entry(
             id=f"recipes/{recipe.name}",
             title=recipe.name,
@@ -247,7 +257,7 @@ class Catalog:
 
     def _open_recipe(self, name: str) -> OpenModel:
         recipe = load_recipe(name)
-        made = Experiment.prepare(recipe, splits=self.datasets.get(recipe.data.dataset))
+        made = Experiment.prepare(recipe, splits=self.datasets.get(recipe.data))
         entry = self._recipe_entry(recipe)
         return OpenModel(entry, recipe, made.model, made.loss, made.preprocessing, made.input_shape, self.datasets)
 

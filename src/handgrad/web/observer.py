@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from handgrad.data.datasets import Progress
 from handgrad.inspection.vitals import VitalSigns
 from handgrad.session import Interruption
 from handgrad.training.change import Settings
@@ -48,6 +49,10 @@ class PageObserver:
         self._pace = 0.0
         self._told: dict[str, float] = {}  # when an event of that kind was told
         self._took: dict[str, float] = {}  # the seconds that making it took
+
+    def reading(self) -> AbstractContextManager[Progress]:
+        """The page trains on data of the package, which are read at once."""
+        return nullcontext(lambda done, total: None)
 
     @contextmanager
     def interruptible(self) -> Iterator[Interruption]:

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
+from handgrad.files import cache_folder
 from handgrad.ops import fused
 from handgrad.ops.cores import use_threads
 from handgrad.ops.fused import activations, arrays, build, convolution, convolution_gradients, losses
-from handgrad.ops.fused.native import Native, cache_folder, integers, kernel
+from handgrad.ops.fused.native import Native, integers, kernel, kernel_folder
 
 KERNELS = [
     activations.relu, activations.relu_dx, arrays.fill, arrays.one_hot, losses.total, activations.tanh_dx,
@@ -26,8 +27,10 @@ KERNELS = [
 def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A place for machine code in which there is none yet."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    kernel_folder.cache_clear()
     cache_folder.cache_clear()
     yield
+    kernel_folder.cache_clear()
     cache_folder.cache_clear()
 
 
@@ -85,7 +88,7 @@ def test_what_a_helper_was_writing_is_removed(monkeypatch: pytest.MonkeyPatch) -
 
     def unfinished(command: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
         started.append(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]))
-        (cache_folder() / f".half.o.{started[-1].pid}.tmp").write_bytes(b"half")
+        (kernel_folder() / f".half.o.{started[-1].pid}.tmp").write_bytes(b"half")
         return started[-1]
 
     monkeypatch.setattr(build, "_start", unfinished)
@@ -93,7 +96,7 @@ def test_what_a_helper_was_writing_is_removed(monkeypatch: pytest.MonkeyPatch) -
     with use_threads(2):
         build.build(KERNELS[:4])
     assert started
-    assert not list(cache_folder().glob(".*.tmp"))
+    assert not list(kernel_folder().glob(".*.tmp"))
 
 
 def test_another_process_compiles_its_share(compiled_here: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,10 +172,12 @@ def test_a_home_that_cannot_be_written_to_leaves_a_temporary_folder(
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    kernel_folder.cache_clear()
     cache_folder.cache_clear()
-    folder = cache_folder()
+    folder = kernel_folder()
     assert folder.is_dir()
     assert folder.is_relative_to(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder.parents[1]))  # as helpers are started
+    kernel_folder.cache_clear()
     cache_folder.cache_clear()
-    assert cache_folder() == folder
+    assert kernel_folder() == folder

@@ -1,6 +1,6 @@
 """Networks as scikit-learn estimators: fitted, scored, searched over, put into pipelines like any other."""
 
-from handgrad.interop.extras import load
+from handgrad.extras import load
 
 load("sklearn", "sklearn")
 

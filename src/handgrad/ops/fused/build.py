@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from handgrad.ops.cores import threads
-from handgrad.ops.fused.native import Native, cache_folder
+from handgrad.ops.fused.native import Native, kernel_folder
 
 _MOST_PROCESSES = 4
 _WORTH_A_PROCESS = 4  # kernels to compile for each process: it needs half a second before its first
@@ -67,7 +67,7 @@ def _order(missing: Sequence[Native], number: int, processes: int) -> list[Nativ
 def _helpers(orders: Sequence[Sequence[Native]]) -> Iterator[None]:
     """Other processes that compile as long as the block lasts, each in its own order."""
     path = os.pathsep.join(filter(None, sys.path))  # so that they find the same handgrad
-    environment = os.environ | {"XDG_CACHE_HOME": str(cache_folder().parents[1]), "PYTHONPATH": path}
+    environment = os.environ | {"XDG_CACHE_HOME": str(kernel_folder().parents[1]), "PYTHONPATH": path}
     helpers = []
     try:
         for order in orders:
@@ -78,7 +78,7 @@ def _helpers(orders: Sequence[Sequence[Native]]) -> Iterator[None]:
         for helper in filter(None, helpers):
             helper.terminate()
             helper.wait()
-            for unfinished in cache_folder().glob(f".*.{helper.pid}.tmp"):  # what it was writing
+            for unfinished in kernel_folder().glob(f".*.{helper.pid}.tmp"):  # what it was writing
                 unfinished.unlink()
 
 

@@ -10,8 +10,6 @@ touches Numba until something has to be compiled: decorated functions and intrin
 import ctypes
 import hashlib
 import importlib
-import os
-import tempfile
 from collections.abc import Callable
 from functools import cache, cached_property
 from pathlib import Path
@@ -21,7 +19,7 @@ import llvmlite
 import llvmlite.binding as llvm
 from llvmlite import ir
 
-from handgrad.files import write_atomically
+from handgrad.files import cache_folder, write_atomically
 
 #: A kernel's arguments: the address of its words, first item, one past the last item, scratch memory of its thread.
 SIGNATURE = "void(CPointer(int64), int64, int64, int64)"
@@ -121,7 +119,7 @@ class Native:
         module, name, *numbers = self.origin
         if self._function.__closure__ and not numbers:  # every version of it would have the same file
             raise TypeError(f"{self.name} is made by a function, which must be decorated with @kernel_maker")
-        return cache_folder() / ("-".join([module.rpartition(".")[2], name, *numbers]) + ".o")
+        return kernel_folder() / ("-".join([module.rpartition(".")[2], name, *numbers]) + ".o")
 
     @cached_property
     def address(self) -> int:
@@ -176,20 +174,13 @@ def kernel_maker(make: Callable[..., Native]) -> Callable[..., Native]:
 
 
 @cache
-def cache_folder() -> Path:
+def kernel_folder() -> Path:
     """Where machine code is kept: a place of its own for each processor, compiler and state of these sources."""
     state = hashlib.sha256(f"{llvmlite.__version__} {llvm.get_host_cpu_name()}".encode())
     state.update(llvm.get_host_cpu_features().flatten().encode())
     for source in sorted(Path(__file__).parent.glob("*.py")):
         state.update(source.read_bytes())
-    folder = Path("handgrad") / f"kernels-{state.hexdigest()[:16]}"
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    try:
-        (root / folder).mkdir(parents=True, exist_ok=True)
-    except OSError:  # a home that cannot be written to: compiled anew in every process
-        root = Path(tempfile.mkdtemp(prefix="handgrad-"))
-        (root / folder).mkdir(parents=True)
-    return root / folder
+    return cache_folder(f"kernels-{state.hexdigest()[:16]}")
 
 
 @cache

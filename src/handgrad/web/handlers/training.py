@@ -14,7 +14,7 @@ from handgrad.web.recipes import checked_recipe, choices, load_recipe, network
 def recipe(context: Context, *, name: str) -> dict[str, Any]:
     """A recipe's values and layers, and everything that may be put in their place."""
     chosen = load_recipe(name)
-    splits = context.catalog.datasets.get(chosen.data.dataset)
+    splits = context.catalog.datasets.get(chosen.data)
     return {
         "recipe": chosen.to_dict(),
         "layers": network(chosen, splits),
@@ -26,7 +26,7 @@ def recipe(context: Context, *, name: str) -> dict[str, Any]:
 def check(context: Context, *, name: str, body: dict[str, Any]) -> dict[str, Any]:
     """A recipe with changes: its values, and the layers with the shapes that follow."""
     chosen = checked_recipe(name, body.get("changes", {}))
-    splits = context.catalog.datasets.get(chosen.data.dataset)
+    splits = context.catalog.datasets.get(chosen.data)
     return {"recipe": chosen.to_dict(), "layers": network(chosen, splits), "examples": len(splits.train)}
 
 
@@ -43,7 +43,7 @@ def start(context: Context, *, body: dict[str, Any]) -> dict[str, Any]:
             raise RecipeError("A run that is gone on with keeps its data; leave data out of the changes.")
         return dict(context.trainings.resume(body["resume"], changes, paused=paused).to_dict())
     chosen = checked_recipe(body["recipe"], changes)
-    network(chosen, context.catalog.datasets.get(chosen.data.dataset))  # whether it would work
+    network(chosen, context.catalog.datasets.get(chosen.data))  # whether it would work
     return dict(context.trainings.start(chosen, body["recipe"], changes, paused=paused).to_dict())
 
 

@@ -29,6 +29,7 @@ const CHINESE = {
 const RECIPES = {
   "cnn-best": "六个带批归一化的卷积，训练图像经过扭曲，追求准确率",
   cnn: "MNIST 上的两个卷积层和两个线性层，用 Adam（W6）",
+  table: "表格的各列分别标准化后，经过两个隐藏层",
   fast: "MNIST 上两个带步幅和批归一化的卷积：几秒钟达到 99 %",
   "mlp-adam": "MNIST 上的两个小隐藏层，用 Adam（W3）",
   "mlp-best": "一个 800 单元的隐藏层，训练图像经过扭曲，追求准确率",
