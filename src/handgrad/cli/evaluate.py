@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from handgrad.cli.console import DATA_HELP, Threads, output_console, percent, reading
-from handgrad.errors import RunError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,9 +38,7 @@ def command(
     with reading(console) as progress:
         section = replace(saved.recipe.data, dataset=data, held_out=1.0) if data else saved.recipe.data
         dataset = load_data(section, progress=progress).test
-    _check_fit(saved, dataset)
-    if saved.class_names:
-        dataset = dataset.with_classes(saved.class_names)
+    dataset = saved.fitted(dataset)
     with limit_threads(threads, device), console.status(f"Scoring {len(dataset):,} examples …"):
         scores, outputs = _score(saved, dataset)
     result: dict[str, Any] = {"run_directory": str(run), "dataset": dataset.name, "examples": len(dataset)}
@@ -54,26 +51,6 @@ def command(
         result["classes"] = _print_classes(console, dataset.labels, outputs.argmax(axis=1), saved)
     if as_json:
         typer.echo(json.dumps(result))
-
-
-def _check_fit(saved: "SavedRun", dataset: "Dataset") -> None:
-    """Refuse data of another shape, or with classes that the network has never seen."""
-    shape = saved.preprocessing.output_shape(dataset.inputs.shape[1:])
-    same_kind = (dataset.classes is None) == (saved.classes is None)
-    if shape != saved.input_shape or not same_kind or (dataset.classes or 0) > (saved.classes or 0):
-        raise RunError(
-            f"{dataset.name} has inputs {shape} and {dataset.classes} classes, but the run was trained on "
-            f"{saved.input_shape} and {saved.classes}; train a run on that data first."
-        )
-    if dataset.feature_names != saved.feature_names:
-        raise RunError(
-            f"{dataset.name} has the columns {_listed(dataset.feature_names)}, but the run was trained on "
-            f"{_listed(saved.feature_names)}; train a run on that data first."
-        )
-
-
-def _listed(names: tuple[str, ...] | None) -> str:
-    return ", ".join(names) if names else "without names"
 
 
 def _score(saved: "SavedRun", dataset: "Dataset") -> tuple[Any, "np.ndarray[Any, Any]"]:

@@ -31,22 +31,11 @@ def command(
 
 def _show(recipe: "Recipe") -> None:  # type: ignore[name-defined]  # noqa: F821
     """Every value by the name that `--set` takes."""
+    from handgrad.training.recipe import as_toml
+
     for table, values in recipe.to_dict().items():
         if isinstance(values, dict):
             for key, value in values.items():
-                typer.echo(f"{table}.{key} = {_toml(value)}")
+                typer.echo(f"{table}.{key} = {as_toml(value)}")
         else:
-            typer.echo(f"{table} = {_toml(values)}")
-
-
-def _toml(value: object) -> str:
-    """A value as TOML writes it, so that it can be copied behind --set."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return f'"{value}"'
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_toml, value))}]"
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + " }"
-    return repr(value)
+            typer.echo(f"{table} = {as_toml(values)}")

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from handgrad.inspection import plots
 from handgrad.layers import Conv2d, Layer, Linear
+from handgrad.ops import Shape
 from handgrad.training.evaluation import confusion_counts, predict
 from handgrad.training.experiment import Experiment
 from handgrad.training.run import outputs_as_probabilities
@@ -22,7 +23,8 @@ def draw(experiment: Experiment) -> Iterator[tuple[str, Figure]]:
     """
     yield "curves", plots.curves(experiment.trainer.history)
     train, test = experiment.trainer.train.dataset, experiment.test.dataset
-    shape, images = train.inputs.shape[1:], _sees_images(experiment)
+    shape = train.inputs.shape[1:]
+    images = is_image(shape)
     if images:
         yield "gallery", plots.gallery(train, test)
         augment = experiment.trainer.train.augment
@@ -43,16 +45,30 @@ def draw_first_weights(experiment: Experiment) -> Figure | None:
     Args:
         experiment: trained or not.
     """
-    shape, weight = experiment.trainer.train.dataset.inputs.shape[1:], _first_weight(experiment.model)
-    if weight is None or not _sees_images(experiment):
+    return first_weights(experiment.model, experiment.trainer.train.dataset.inputs.shape[1:])
+
+
+def first_weights(model: Layer, shape: Shape) -> Figure | None:
+    """What the first layer of a network looks for; None where it does not see images.
+
+    Args:
+        model: initialised.
+        shape: of one raw input.
+    """
+    weight = _first_weight(model)
+    if weight is None or not is_image(shape):
         return None
     if weight.ndim != 4 and weight.shape[1] - math.prod(shape) not in (0, 1):
         return None
     return plots.first_layer_weights(weight, shape)
 
 
-def _sees_images(experiment: Experiment) -> bool:
-    shape = experiment.trainer.train.dataset.inputs.shape[1:]
+def is_image(shape: Shape) -> bool:
+    """Whether raw inputs of a shape are images: (H, W), or (H, W, C) in grey or colours.
+
+    >>> is_image((28, 28)), is_image((32, 32, 3)), is_image((2,))
+    (True, True, False)
+    """
     return len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))
 
 

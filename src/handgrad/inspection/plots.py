@@ -12,6 +12,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from handgrad.data.datasets import Dataset
+from handgrad.training.evaluation import worst_mistakes
 from handgrad.training.history import Epoch, History
 
 Images: TypeAlias = np.ndarray[Any, Any]
@@ -140,8 +141,8 @@ def mistakes(images: Images, labels: "np.ndarray[Any, Any]", probabilities: "np.
         probabilities: (N, C).
     """
     predicted = probabilities.argmax(axis=1)  # (N, C) → (N,)
-    wrong = np.flatnonzero(predicted != labels)
-    worst = wrong[np.argsort(probabilities[wrong, labels[wrong]], kind="stable")][:24]
+    wrong = worst_mistakes(labels, probabilities)
+    worst = wrong[:24]
     guesses = predicted[worst]
     captions = [
         f"{true} → {guess}  {share:.0%}"

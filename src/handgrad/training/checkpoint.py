@@ -129,7 +129,8 @@ class Checkpoint:
         """The step, the position in the epoch and the history, each value of its kind and in its range."""
         values, loader = self.values, trainer.train
         position: Position = checked(Position, values["position"], "position")
-        epochs = [checked(Epoch, epoch, f"epochs[{number}]") for number, epoch in enumerate(values["epochs"])]
+        history = self._history()
+        epochs = history.epochs
         in_order = [epoch.number for epoch in epochs] == list(range(1, len(epochs) + 1))
         _require(in_order, "epochs", "numbers from 1 on")
         _require(position.epoch == len(epochs) + 1, "position.epoch", len(epochs) + 1)
@@ -138,12 +139,26 @@ class Checkpoint:
         _require(position.examples == seen, "position.examples", seen)
         sums = (position.loss, position.norm, position.learning_rate, position.seconds)
         _require(all(map(math.isfinite, sums)), "position", "finite numbers")
-        for name, least in (("step", 0), ("every", 1)):
-            value = values[name]
-            _require(type(value) is int and least <= value < 2**63, name, f"an integer >= {least}")
+        _require_count(values["step"], "step", 0)
         offset = values.get("schedule_offset", 0)  # older files have none
         _require(type(offset) is int and -(2**63) < offset <= values["step"], "schedule_offset", "an integer <= step")
-        return values["step"], position, History(self._steps(), epochs, values["every"])
+        return values["step"], position, history
+
+    def history(self) -> History:
+        """Every step and epoch until then.
+
+        Raises:
+            RunError: they are damaged.
+        """
+        try:
+            return self._history()
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise RunError(f"The checkpoint's history is damaged: {type(error).__name__}, {error}.") from error
+
+    def _history(self) -> History:
+        epochs = [checked(Epoch, epoch, f"epochs[{number}]") for number, epoch in enumerate(self.values["epochs"])]
+        _require_count(self.values["every"], "every", 1)
+        return History(self._steps(), epochs, self.values["every"])
 
     def _steps(self) -> list[Step]:
         columns = []
@@ -295,6 +310,10 @@ def _checksum(text: str, arrays: Arrays) -> int:
         checksum = zlib.crc32(f"{name} {array.dtype} {array.shape}".encode(), checksum)
         checksum = zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data, checksum)
     return checksum
+
+
+def _require_count(value: object, name: str, least: int) -> None:
+    _require(type(value) is int and least <= value < 2**63, name, f"an integer >= {least}")
 
 
 def _require(holds: bool, name: str, expected: object) -> None:

@@ -14,6 +14,8 @@ from handgrad.training.trainer import Trainer
 
 #: At most this share of the time goes into checkpoints, those after the best epochs apart.
 SHARE = 0.05
+#: How often a folder is looked at again when a file vanishes, since whoever trains has written a newer one.
+_ATTEMPTS = 3
 
 
 class CheckpointFolder:
@@ -117,6 +119,27 @@ class CheckpointFolder:
 def files(path: Path) -> list[Path]:
     """The checkpoints in a folder, the latest last; none if there is no folder."""
     return sorted(path.glob("*.safetensors"))
+
+
+def read_latest(path: Path) -> Checkpoint:
+    """The latest checkpoint in a folder that can be read; unlike `latest`, no file is touched.
+
+    Another process may be training there, and replace a file that was just listed.
+
+    Args:
+        path: of the folder.
+
+    Raises:
+        RunError: there is none.
+    """
+    error = RunError(f"{path.parent} has no checkpoint that can be read; train it, or wait for its first one.")
+    for _ in range(_ATTEMPTS):
+        for file in reversed(files(path)):
+            try:
+                return Checkpoint.load(file)
+            except RunError as problem:
+                error = problem
+    raise error
 
 
 def latest(path: Path, report: Callable[[str], None]) -> Checkpoint | None:

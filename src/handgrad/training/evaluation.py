@@ -85,6 +85,20 @@ def predict(model: Layer, loader: Loader) -> "np.ndarray[Any, Any]":
     return np.concatenate([parameters.ops.to_numpy(compiled(*given)) for given, _ in examples])  # (B, …) → (N, …)
 
 
+def worst_mistakes(labels: "np.ndarray[Any, Any]", probabilities: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+    """The rows of wrong answers, int64 (M,), those first in which the true class got the lowest probability.
+
+    Args:
+        labels: integers (N,).
+        probabilities: (N, C).
+
+    >>> worst_mistakes(np.array([0, 0, 1]), np.array([[0.4, 0.6], [0.1, 0.9], [0.2, 0.8]]))
+    array([1, 0])
+    """
+    wrong = np.flatnonzero(probabilities.argmax(axis=1) != labels)  # (N, C) → (N,)
+    return wrong[np.argsort(probabilities[wrong, labels[wrong]], kind="stable")]
+
+
 def confusion_counts(
     labels: "np.ndarray[Any, Any]", predicted: "np.ndarray[Any, Any]", classes: int
 ) -> "np.ndarray[Any, Any]":

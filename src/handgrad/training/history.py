@@ -118,16 +118,18 @@ class History:
             KeyError, TypeError, AttributeError, ValueError: a part is missing, unknown, or of another kind or length.
         """
         columns = values["steps"]
-        steps = [Step(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)]
+        rows = zip(*columns.values(), strict=True)
+        steps = [Step(**_numbers(dict(zip(columns, row, strict=True)))) for row in rows]
         epochs = [
-            Epoch(**{**epoch, "scores": {name: _scores(s) for name, s in epoch["scores"].items()}})
+            Epoch(**_numbers({**epoch, "scores": {name: Scores(**_numbers(s)) for name, s in epoch["scores"].items()}}))
             for epoch in values["epochs"]
         ]
         return cls(steps, epochs, int(values.get("every", 1)))
 
 
-def _scores(values: Mapping[str, Any]) -> Scores:
-    return Scores(**{**values, "loss": math.nan if values["loss"] is None else values["loss"]})
+def _numbers(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values with NaN for every null, which no field of a record may be."""
+    return {name: math.nan if value is None else value for name, value in values.items()}
 
 
 def _short(value: float) -> float:

@@ -226,6 +226,23 @@ def recipe_names() -> tuple[str, ...]:
     return tuple(sorted(names, key=lambda name: name != "fast"))
 
 
+def as_toml(value: object) -> str:
+    """A value as TOML writes it, so that it can be copied behind `--set`.
+
+    >>> as_toml({"name": "sgd", "nesterov": True}), as_toml((25, 25))
+    ('{ name = "sgd", nesterov = true }', '[25, 25]')
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return f'"{value}"'
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(as_toml, value))}]"
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {as_toml(item)}" for key, item in value.items()) + " }"
+    return repr(value)
+
+
 def _package_folder() -> Any:
     return resources.files("handgrad.training") / "recipes"
 

@@ -27,6 +27,7 @@ from typing import Any, Self
 import numpy as np
 
 from handgrad import losses
+from handgrad.data.datasets import Dataset
 from handgrad.data.preprocessing import Preprocessing
 from handgrad.errors import HandgradError, RunError
 from handgrad.files import write_atomically
@@ -281,6 +282,28 @@ class SavedRun:
             path = self.directory.path / "history.json"
             raise RunError(f"{path} is not the history of a run: {type(error).__name__}, {error}.") from error
 
+    def fitted(self, dataset: Dataset) -> Dataset:
+        """The data with the classes numbered as the run numbers them, by their names.
+
+        Raises:
+            RunError: the network cannot be scored on it: the data have another shape or other columns, or classes that
+                the network has never seen.
+            DataError: a class has a name that is unknown to the run.
+        """
+        shape, columns = dataset.inputs.shape[1:], dataset.feature_names
+        if columns != self.feature_names:
+            raise RunError(
+                f"{dataset.name} has the columns {_listed(columns)}, but the run was trained on "
+                f"{_listed(self.feature_names)}; train a run on that data first."
+            )
+        same_kind = (dataset.classes is None) == (self.classes is None)
+        if shape != self.raw_shape or not same_kind or (dataset.classes or 0) > (self.classes or 0):
+            raise RunError(
+                f"{dataset.name} has inputs {shape} and {dataset.classes} classes, but the run was trained on "
+                f"{self.raw_shape} and {self.classes}; train a run on that data first."
+            )
+        return dataset.with_classes(self.class_names) if self.class_names else dataset
+
     def probabilities(self, inputs: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
         """Outputs for raw inputs, (N, …) → (N, C): probabilities for a classifier, else the outputs themselves."""
         return outputs_as_probabilities(self.model, self.loss, self.preprocessing(inputs))
@@ -333,6 +356,10 @@ def outputs_as_probabilities(model: Layer, loss: Loss, inputs: "np.ndarray[Any, 
     """
     ops = model.parameters.ops
     return ops.to_numpy(loss.probabilities(model(inputs), ops=ops))
+
+
+def _listed(names: tuple[str, ...] | None) -> str:
+    return ", ".join(names) if names else "without names"
 
 
 def finite(values: Any) -> Any:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from handgrad.errors import RunError
-from handgrad.training.checkpoint import Checkpoint
 from handgrad.training.checkpoint_folder import files as checkpoint_files
+from handgrad.training.checkpoint_folder import read_latest
 from handgrad.training.run import RunDirectory, SavedRun
 from handgrad.web.errors import NotFoundError
 
@@ -115,7 +115,7 @@ class RunFiles:
         """
         if self.is_finished:
             return SavedRun.open(self.path)
-        return SavedRun.open(self.path, weights=self._checkpoint().weights)
+        return SavedRun.open(self.path, weights=read_latest(self.path / "checkpoints").weights)
 
     @property
     def is_finished(self) -> bool:
@@ -131,17 +131,6 @@ class RunFiles:
         except (RunError, KeyError, TypeError):  # not there yet, or damaged: the weights are what matters
             return None
         return float(found) if isinstance(found, int | float) else None
-
-    def _checkpoint(self) -> Checkpoint:
-        """The latest that can be read. Unlike a process that goes on with the run, this one touches no file."""
-        error = RunError(f"{self.path} has no checkpoint that can be read.")
-        for _ in range(_ATTEMPTS):
-            for file in reversed(checkpoint_files(self.path / "checkpoints")):
-                try:
-                    return Checkpoint.load(file)
-                except RunError as problem:
-                    error = problem
-        raise error
 
     def is_being_trained(self) -> bool:
         """Whether a process holds its lock."""
