@@ -15,6 +15,7 @@ from handgrad.cli import (
     gradcheck,
     predict,
     recipes,
+    report,
     reproduce,
     serve,
     sweep,
@@ -30,7 +31,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (train, sweep, evaluate, predict, export, recipes, explain, gradcheck, doctor, data, reproduce, serve):
+for module in (
+    train,
+    sweep,
+    evaluate,
+    report,
+    predict,
+    export,
+    recipes,
+    explain,
+    gradcheck,
+    doctor,
+    data,
+    reproduce,
+    serve,
+):
     app.command(module.__name__.rpartition(".")[2])(module.command)
 
 

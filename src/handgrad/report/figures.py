@@ -1,0 +1,211 @@
+"""Plots as inline SVG. Text stays text, and colours are the page's own, so that they follow light and dark."""
+
+import io
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+from numpy.typing import NDArray
+
+from handgrad.report.calibration import Calibration
+from handgrad.report.words import Html
+from handgrad.training.history import Epoch, History
+
+#: What is drawn in these is shown in the page's colours.
+_INK, _FAINT, _LINE = "#000000", "#010101", "#020202"
+_SERIES = tuple(f"#03030{number}" for number in range(1, 7))
+_PAGE_COLOURS = {_INK: "var(--ink)", _FAINT: "var(--faint)", _LINE: "var(--line)"} | {
+    colour: f"var(--series-{number})" for number, colour in enumerate(_SERIES, start=1)
+}
+_DASHES = ("-", "--", ":", "-.")  # of the first six lines, the next six, …
+_PLACE = {"train": 0, "validation": 1, "test": 2}
+_SIZE = (5.2, 3.5)
+_MOST_POINTS = 400
+#: Losses that differ by more than this factor are drawn on a logarithmic axis.
+_STEEP = 30
+
+
+def to_svg(figure: Figure, name: str) -> Html:
+    """A figure as an SVG element for a page of HTML: the same bytes for the same figure.
+
+    Args:
+        figure: its colours black and the constants above become the page's.
+        name: of the figure, different from all others on the page; ids begin with it.
+    """
+    buffer = io.StringIO()
+    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    with mpl.rc_context({"svg.hashsalt": "handgrad", "svg.fonttype": "none"}):
+        figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
+    text = buffer.getvalue()
+    svg = text[text.index("<svg") :]  # without the XML declaration, which HTML does not know
+    svg = re.sub(r'\b(id="|xlink:href="#|url\(#)', rf"\g<1>{name}-", svg)
+    svg = re.sub(r'<svg [^>]*?(viewBox="[^"]*")[^>]*>', r'<svg \1 aria-hidden="true">', svg, count=1)
+    svg = svg.replace("xlink:href", "href")
+    return Html(re.sub("|".join(_PAGE_COLOURS), lambda found: _PAGE_COLOURS[found[0]], svg))
+
+
+def losses(history: History) -> Figure:
+    """Loss by epoch: of the training steps, faint; their mean over each epoch; and of what else was scored."""
+    figure, axis = _blank("mean loss")
+    x, y = _steps(history)
+    if len(x) > len(history.epochs):
+        axis.plot(x, y, color=_SERIES[0], linewidth=1, alpha=0.4, label="train, by steps")
+    epochs = _even(history.epochs)
+    drawn = [*y, *_line(axis, epochs, lambda epoch: epoch.train_loss, "train", 0)]
+    for name in _scored(epochs):
+        drawn += _line(axis, _having(epochs, name), lambda e, n=name: e.scores[n].loss, name, _PLACE.get(name, 3))  # type: ignore[misc]
+    return _with_scale(figure, axis, drawn)
+
+
+def accuracies(history: History) -> Figure | None:
+    """Accuracy by epoch of everything that was scored; None where nothing was."""
+    epochs = _even(history.epochs)
+    names = _scored(epochs)
+    if not names:
+        return None
+    figure, axis = _blank("accuracy")
+    for name in names:
+        _line(axis, _having(epochs, name), lambda e, n=name: e.scores[n].accuracy, name, _PLACE.get(name, 3))  # type: ignore[misc]
+    axis.yaxis.set_major_formatter(PercentFormatter(1.0))
+    axis.legend(frameon=False)
+    return figure
+
+
+def compared(histories: Mapping[str, History], label: str, value: Callable[[Epoch], float | None]) -> Figure | None:
+    """One figure of each epoch, a line for each run; None where no run has it.
+
+    Args:
+        histories: by what the runs are called.
+        label: what is drawn; where it is a loss, on a logarithmic axis if need be.
+        value: from an epoch to the figure, None where it was not taken.
+    """
+    figure, axis = _blank(label)
+    drawn: list[float] = []
+    for place, (name, history) in enumerate(histories.items()):
+        epochs = [epoch for epoch in _even(history.epochs) if value(epoch) is not None]
+        if epochs:
+            drawn += _line(axis, epochs, value, name, place)  # type: ignore[arg-type]
+    if not drawn:
+        return None
+    if "loss" in label:
+        return _with_scale(figure, axis, drawn)
+    axis.yaxis.set_major_formatter(PercentFormatter(1.0))
+    axis.legend(frameon=False)
+    return figure
+
+
+def reliability(calibrations: Mapping[str, Calibration]) -> Figure:
+    """Accuracy over confidence, a line for each run, and below how many answers there are of each confidence.
+
+    Source: Guo, Pleiss, Sun and Weinberger (2017).
+
+    Args:
+        calibrations: by what the runs are called.
+    """
+    figure = Figure(figsize=(5.2, 4.6), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    upper.plot([0, 1], [0, 1], color=_FAINT, linestyle=":", label="as often right as sure")
+    for place, (name, measured) in enumerate(calibrations.items()):
+        style = _style(place)
+        kept = measured.counts > 0
+        upper.plot(measured.confidence[kept], measured.accuracy[kept], marker="o", markersize=4, label=name, **style)
+        edges = np.linspace(0, 1, len(measured.counts) + 1)
+        lower.stairs(measured.counts / measured.counts.sum(), edges, **style)
+    upper.set(ylabel="share that is right", ylim=(-0.02, 1.02))
+    lower.set(xlabel="probability of the predicted class", ylabel="share of\nanswers", xlim=(0, 1))
+    for axis in (upper, lower):
+        _plain(axis)
+        axis.yaxis.set_major_formatter(PercentFormatter(1.0))
+    upper.xaxis.set_major_formatter(PercentFormatter(1.0))
+    upper.legend(frameon=False)
+    return figure
+
+
+def wanted_and_predicted(targets: NDArray[Any], outputs: NDArray[Any]) -> Figure:
+    """What a network of numbers says, over what it should say.
+
+    Args:
+        targets: (N, D).
+        outputs: (N, D).
+    """
+    figure = Figure(figsize=(5.2, 4.4), layout="constrained")
+    axis = figure.subplots()
+    ends = [float(targets.min()), float(targets.max())]
+    axis.plot(ends, ends, color=_FAINT, linestyle=":", label="as wanted")
+    rows = _even(range(len(targets)), 2000)
+    axis.plot(targets[rows].ravel(), outputs[rows].ravel(), ".", color=_SERIES[0], alpha=0.5, label="predicted")
+    axis.set(xlabel="wanted", ylabel="predicted")
+    _plain(axis)
+    axis.legend(frameon=False)
+    return figure
+
+
+def _blank(label: str) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=_SIZE, layout="constrained")
+    axis = figure.subplots()
+    axis.set(xlabel="epoch", ylabel=label)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _plain(axis)
+    return figure, axis
+
+
+def _plain(axis: Axes) -> None:
+    axis.grid(color=_LINE, linewidth=0.8)
+    axis.set_axisbelow(True)
+    axis.spines[["top", "right"]].set_visible(False)
+
+
+def _style(place: int) -> dict[str, Any]:
+    count = len(_SERIES)
+    return {"color": _SERIES[place % count], "linestyle": _DASHES[place // count % len(_DASHES)]}
+
+
+def _line(axis: Axes, epochs: Sequence[Epoch], value: Callable[[Epoch], float], name: str, place: int) -> list[float]:
+    """Draw a figure by epoch; returns what was drawn."""
+    values = [value(epoch) for epoch in epochs]
+    marker = "o" if len(epochs) <= 40 else ""
+    axis.plot([epoch.number for epoch in epochs], values, marker=marker, markersize=4, label=name, **_style(place))
+    return values
+
+
+def _with_scale(figure: Figure, axis: Axes, values: Sequence[float]) -> Figure:
+    """With a logarithmic axis where losses differ much, and the legend."""
+    finite = [value for value in values if math.isfinite(value)]
+    if finite and min(finite) > 0 and max(finite) > _STEEP * min(finite):
+        axis.set_yscale("log")
+    if axis.lines:
+        axis.legend(frameon=False)
+    return figure
+
+
+def _scored(epochs: Sequence[Epoch]) -> list[str]:
+    return sorted({name for epoch in epochs for name in epoch.scores}, reverse=True)
+
+
+def _having(epochs: Sequence[Epoch], name: str) -> list[Epoch]:
+    return [epoch for epoch in epochs if name in epoch.scores]
+
+
+def _even(things: Sequence[Any], most: int = _MOST_POINTS) -> list[Any]:
+    """An even selection of very many things, the first and the last among them."""
+    places = np.unique(np.linspace(0, len(things) - 1, min(len(things), most)).round().astype(int))
+    return [things[place] for place in places]
+
+
+def _steps(history: History) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Where in the epochs the steps were, and their losses; of very many, the means of as many neighbours each."""
+    steps = history.steps
+    ends = np.array([step.epoch - 1 + step.batch / step.batches for step in steps])
+    values = np.array([step.loss for step in steps], np.float64)
+    size = max(1, -(-len(steps) // _MOST_POINTS))
+    starts = np.arange(0, len(steps), size)
+    if not len(starts):
+        return ends, values
+    counts = np.diff(np.append(starts, len(steps)))
+    return np.add.reduceat(ends, starts) / counts, np.add.reduceat(values, starts) / counts

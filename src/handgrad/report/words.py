@@ -1,0 +1,122 @@
+"""How a report writes numbers and sentences."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from handgrad.report.answers import Answers
+from handgrad.report.measured import Measured
+
+#: The parts of the data, as sentences have them.
+EXAMPLES = {"test": "test examples", "validation": "validation examples", "train": "training examples"}
+
+
+class Html(str):
+    """Text that is HTML already, of our own making, so that a template does not escape it."""
+
+    __slots__ = ()
+
+    def __html__(self) -> str:
+        return str(self)
+
+
+def count(value: int) -> str:
+    """A whole number with its thousands set apart.
+
+    >>> count(10000)
+    '10,000'
+    """
+    return f"{value:,}"
+
+
+def percent(share: float | None) -> str:
+    """A share as a percentage with two decimals.
+
+    >>> percent(0.98765), percent(float("nan"))
+    ('98.77 %', 'not finite')
+    """
+    return "—" if share is None else f"{100 * share:.2f} %" if math.isfinite(share) else "not finite"
+
+
+def short(value: float) -> str:
+    """A number to three digits.
+
+    >>> short(-0.012345), short(123456.0), short(0.0), short(float("inf"))
+    ('−0.0123', '1.23e+05', '0', 'not finite')
+    """
+    return f"{value:.3g}".replace("-", "−", 1 if value < 0 else 0) if math.isfinite(value) else "not finite"
+
+
+def loss(value: float) -> str:
+    """A loss: four decimals, or an exponent where that would be long or say nothing.
+
+    >>> loss(0.12345), loss(1.5e-7), loss(2e31), loss(float("nan"))
+    ('0.1235', '1.50e-07', '2.00e+31', 'not finite')
+    """
+    if not math.isfinite(value):
+        return "not finite"
+    return f"{value:.4f}" if 1e-3 <= abs(value) < 1e5 or value == 0 else f"{value:.2e}"
+
+
+def seconds(value: float) -> str:
+    """A duration.
+
+    >>> seconds(3.21), seconds(75), seconds(4000)
+    ('3.2 s', '1 min 15 s', '1 h 6 min')
+    """
+    if value < 60:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def of_examples(answers: Answers) -> str:
+    """What was scored, as in "10,000 test examples of mnist"."""
+    return f"{count(len(answers.dataset))} {EXAMPLES[answers.split]} of {answers.dataset.name}"
+
+
+def trained_for(measured: Measured) -> str:
+    """How many epochs there were, of how many."""
+    done = sum(epoch.complete for epoch in measured.run.history.epochs)
+    return f"{count(done)} of {count(measured.run.saved.recipe.train.epochs)}"
+
+
+def training_seconds(measured: Measured) -> float:
+    """Spent training, scoring left out."""
+    return math.fsum(epoch.seconds for epoch in measured.run.history.epochs)
+
+
+def warnings(measured: Measured) -> list[str]:
+    """What a reader must know of a run before anything else."""
+    run, found = measured.run, []
+    history = run.history
+    if run.step is not None:
+        found.append(
+            f"{run.name} is not finished. What is shown is its latest checkpoint, after step {count(run.step)} "
+            f"({trained_for(measured)} epochs)."
+        )
+    elif run.result.get("stopped_by") == "request":
+        found.append(f"{run.name} was stopped by its user after {trained_for(measured)} epochs.")
+    elif run.result.get("stopped_by") == "patience":
+        found.append(
+            f"{run.name} ended after {trained_for(measured)} epochs, for its scores had stopped getting better."
+        )
+    elif len(history.epochs) < run.saved.recipe.train.epochs:
+        found.append(f"{run.name} ended early, after {trained_for(measured)} epochs.")
+    broken = [epoch.number for epoch in history.epochs if not math.isfinite(epoch.train_loss)]
+    broken += [step.epoch for step in history.steps if not math.isfinite(step.loss)]
+    if broken:
+        found.append(f"The loss of {run.name} became NaN or infinite in epoch {min(broken)}; curves have gaps there.")
+    if not all(p.values.is_finite and p.gradient.is_finite for layer in measured.layers for p in layer.parameters):
+        found.append(f"{run.name} has weights or gradients that are NaN or infinite; statistics leave them out.")
+    return found
+
+
+def listed(names: Sequence[Any]) -> str:
+    """Names as a sentence has them.
+
+    >>> listed(["A"]), listed(["A", "B", "C"])
+    ('A', 'A, B and C')
+    """
+    words = [str(name) for name in names]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
