@@ -45,11 +45,13 @@ def draw_first_weights(experiment: Experiment) -> Figure | None:
     Args:
         experiment: trained or not.
     """
-    return first_weights(experiment.model, experiment.trainer.train.dataset.inputs.shape[1:])
+    shape = experiment.trainer.train.dataset.inputs.shape[1:]
+    weight = first_weights(experiment.model, shape)
+    return None if weight is None else plots.first_layer_weights(weight, shape)
 
 
-def first_weights(model: Layer, shape: Shape) -> Figure | None:
-    """What the first layer of a network looks for; None where it does not see images.
+def first_weights(model: Layer, shape: Shape) -> plots.Images | None:
+    """The weights of a network's first layer, as `plots.first_layer_weights` takes them; None if it sees no images.
 
     Args:
         model: initialised.
@@ -58,9 +60,7 @@ def first_weights(model: Layer, shape: Shape) -> Figure | None:
     weight = _first_weight(model)
     if weight is None or not is_image(shape):
         return None
-    if weight.ndim != 4 and weight.shape[1] - math.prod(shape) not in (0, 1):
-        return None
-    return plots.first_layer_weights(weight, shape)
+    return weight if weight.ndim == 4 or weight.shape[1] - math.prod(shape) in (0, 1) else None
 
 
 def is_image(shape: Shape) -> bool:

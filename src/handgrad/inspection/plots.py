@@ -162,13 +162,23 @@ def first_layer_weights(weight: "np.ndarray[Any, Any]", shape: tuple[int, ...], 
         shape: (H, W) or (H, W, C) of the images.
         limit: units shown.
     """
-    tiles = (_kernel_tiles(weight) if weight.ndim == 4 else _linear_tiles(weight, shape))[:limit]
+    tiles = weight_tiles(weight, shape)[:limit]
     bound = float(np.quantile(np.abs(tiles), 0.995)) or 1.0
     rows = _lines(tiles, 16 if len(tiles) > 32 else 8)
     figure = _sheet(rows, inches=0.7, framed=False, cmap="RdBu", vmin=-bound, vmax=bound)
     shown = "" if len(weight) <= limit else f", the first {limit} of {len(weight)}"
     figure.suptitle(f"First-layer weights{shown}  (±{bound:.2g})", fontsize=10)
     return figure
+
+
+def weight_tiles(weight: Images, shape: tuple[int, ...]) -> Images:
+    """The weights of each unit of a first layer as a picture, (units, H, W).
+
+    Args:
+        weight: as `first_layer_weights` takes it.
+        shape: (H, W) or (H, W, C) of the images.
+    """
+    return _kernel_tiles(weight) if weight.ndim == 4 else _linear_tiles(weight, shape)
 
 
 def _kernel_tiles(weight: Images) -> Images:

@@ -53,7 +53,7 @@ def comparison_values(measured: Sequence[Measured]) -> dict[str, Any]:
         "runs": [_row(one, letter, name) for one, letter, name in zip(measured, letters, names, strict=True)],
         "score_names": _SCORES,
         "notes": [*_not_comparable(measured, letters), *(note for one in measured for note in warnings(one))],
-        "looked_at": _looked_at(measured),
+        "looked_at": _looked_at(measured, is_comparable),
         "contents": _contents(has_pairs=bool(pairs), has_classes=bool(class_names), is_calibrated=bool(calibrated)),
         "examples": EXAMPLES[first.answers.split],
         "curves": list(_curves(dict(zip(labels, measured, strict=True)))),
@@ -130,17 +130,17 @@ def _not_comparable(measured: Sequence[Measured], letters: Sequence[str]) -> lis
     ]
 
 
-def _looked_at(measured: Sequence[Measured]) -> str:
+def _looked_at(measured: Sequence[Measured], is_same: bool) -> str:
     split = measured[0].answers.split
-    scored = EXAMPLES[split]
+    scored = of_examples(measured[0].answers) if is_same else EXAMPLES[split]
     if split == "test":
         return (
-            f"Scores are of the {scored}. To choose the run with the best of them would make its score look better "
+            f"Scores are of {scored}. To choose the run with the best of them would make its score look better "
             "than it is: choose with --split validation, and score the chosen one."
         )
     if split == "validation":
-        return f"Scores are of the {scored}, set aside from the training data to choose by. No test data was scored."
-    return f"Scores are of the {scored}: what the networks were trained on, so they say what they remember."
+        return f"Scores are of {scored}, set aside from the training data to choose by. No test data was scored."
+    return f"Scores are of {scored}: what the networks were trained on, so they say what they remember."
 
 
 def _contents(*, has_pairs: bool, has_classes: bool, is_calibrated: bool) -> list[tuple[str, str]]:

@@ -53,11 +53,11 @@ def to_svg(figure: Figure, name: str) -> Html:
 def losses(history: History) -> Figure:
     """Loss by epoch: of the training steps, faint; their mean over each epoch; and of what else was scored."""
     figure, axis = _blank("mean loss")
-    x, y = _steps(history)
+    x, y = _means(_places(history), [step.loss for step in history.steps])
     if len(x) > len(history.epochs):
         axis.plot(x, y, color=_SERIES[0], linewidth=1, alpha=0.4, label="train, by steps")
     epochs = _even(history.epochs)
-    drawn = [*y, *_line(axis, epochs, lambda epoch: epoch.train_loss, "train", 0)]
+    drawn = [*y, *_line(axis, epochs, lambda epoch: epoch.train_loss, "train, mean of the epoch", 0)]
     for name in _scored(epochs):
         drawn += _line(axis, _having(epochs, name), lambda e, n=name: e.scores[n].loss, name, _PLACE.get(name, 3))  # type: ignore[misc]
     return _with_scale(figure, axis, drawn)
@@ -75,6 +75,21 @@ def accuracies(history: History) -> Figure | None:
     axis.yaxis.set_major_formatter(PercentFormatter(1.0))
     axis.legend(frameon=False)
     return figure
+
+
+def by_steps(history: History, label: str, values: Sequence[float], *, steep: bool = False) -> Figure:
+    """Something of every training step.
+
+    Args:
+        history: of the steps.
+        label: what it is.
+        values: one a step.
+        steep: whether it may be drawn on a logarithmic axis.
+    """
+    figure, axis = _blank(label)
+    x, y = _means(_places(history), values)
+    axis.plot(x, y, color=_SERIES[0], linewidth=1.2)
+    return _with_scale(figure, axis, y.tolist(), named=False) if steep else figure
 
 
 def compared(histories: Mapping[str, History], label: str, value: Callable[[Epoch], float | None]) -> Figure | None:
@@ -116,12 +131,18 @@ def reliability(calibrations: Mapping[str, Calibration]) -> Figure:
         kept = measured.counts > 0
         upper.plot(measured.confidence[kept], measured.accuracy[kept], marker="o", markersize=4, label=name, **style)
         edges = np.linspace(0, 1, len(measured.counts) + 1)
-        lower.stairs(measured.counts / measured.counts.sum(), edges, **style)
+        lower.stairs(measured.counts, edges, **style)
     upper.set(ylabel="share that is right", ylim=(-0.02, 1.02))
-    lower.set(xlabel="probability of the predicted class", ylabel="share of\nanswers", xlim=(0, 1))
+    lower.set(
+        xlabel="probability of the predicted class",
+        ylabel="answers",
+        xlim=(-0.02, 1.02),
+        yscale="log",
+        ylim=(0.7, None),
+    )
     for axis in (upper, lower):
         _plain(axis)
-        axis.yaxis.set_major_formatter(PercentFormatter(1.0))
+    upper.yaxis.set_major_formatter(PercentFormatter(1.0))
     upper.xaxis.set_major_formatter(PercentFormatter(1.0))
     upper.legend(frameon=False)
     return figure
@@ -174,12 +195,12 @@ def _line(axis: Axes, epochs: Sequence[Epoch], value: Callable[[Epoch], float], 
     return values
 
 
-def _with_scale(figure: Figure, axis: Axes, values: Sequence[float]) -> Figure:
-    """With a logarithmic axis where losses differ much, and the legend."""
+def _with_scale(figure: Figure, axis: Axes, values: Sequence[float], *, named: bool = True) -> Figure:
+    """With a logarithmic axis where values differ much, and the legend if lines are named."""
     finite = [value for value in values if math.isfinite(value)]
     if finite and min(finite) > 0 and max(finite) > _STEEP * min(finite):
         axis.set_yscale("log")
-    if axis.lines:
+    if axis.lines and named:
         axis.legend(frameon=False)
     return figure
 
@@ -198,14 +219,17 @@ def _even(things: Sequence[Any], most: int = _MOST_POINTS) -> list[Any]:
     return [things[place] for place in places]
 
 
-def _steps(history: History) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Where in the epochs the steps were, and their losses; of very many, the means of as many neighbours each."""
-    steps = history.steps
-    ends = np.array([step.epoch - 1 + step.batch / step.batches for step in steps])
-    values = np.array([step.loss for step in steps], np.float64)
-    size = max(1, -(-len(steps) // _MOST_POINTS))
-    starts = np.arange(0, len(steps), size)
+def _places(history: History) -> list[float]:
+    """Where each step was, in epochs."""
+    return [step.epoch - 1 + step.batch / step.batches for step in history.steps]
+
+
+def _means(places: Sequence[float], values: Sequence[float]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Places and values; of very many, the means of as many neighbours each."""
+    size = max(1, -(-len(values) // _MOST_POINTS))
+    starts = np.arange(0, len(values), size)
     if not len(starts):
-        return ends, values
-    counts = np.diff(np.append(starts, len(steps)))
-    return np.add.reduceat(ends, starts) / counts, np.add.reduceat(values, starts) / counts
+        return np.empty(0), np.empty(0)
+    counts = np.diff(np.append(starts, len(values)))
+    x, y = (np.add.reduceat(np.array(column, np.float64), starts) / counts for column in (places, values))
+    return x, y

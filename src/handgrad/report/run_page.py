@@ -10,7 +10,7 @@ from handgrad.inspection.pictures import first_weights
 from handgrad.report import figures
 from handgrad.report.comparison import places
 from handgrad.report.examples import Examples, numbers
-from handgrad.report.images import data_uri
+from handgrad.report.images import heat_sheet
 from handgrad.report.measured import Measured
 from handgrad.report.scores import most_confused
 from handgrad.report.words import (
@@ -30,6 +30,7 @@ from handgrad.report.words import (
 #: A larger confusion matrix cannot be read.
 MOST_CLASSES = 60
 _MOST_MISTAKES, _MOST_CONFUSED, _MOST_ROWS = 24, 8, 20
+_MOST_UNITS = 64
 
 
 def run_values(measured: Measured) -> dict[str, Any]:
@@ -48,10 +49,17 @@ def run_values(measured: Measured) -> dict[str, Any]:
         "curves": list(_curves(measured)),
         "plane": _plane(measured),
         "first_layer": _first_layer(measured),
-        "recipe": [(name, [value]) for name, value in places(measured.run.saved.recipe.to_dict())],
+        "recipe": [(name, [value]) for name, value in places(_recipe(measured))],
         "environment": [(name, [str(value)]) for name, value in measured.run.environment.items()],
         **(_about_classes(measured) if measured.class_names else _about_numbers(measured)),
     }
+
+
+def _recipe(measured: Measured) -> dict[str, Any]:
+    """The recipe's tables, without the sentence that stands at the top of the page."""
+    tables = measured.run.saved.recipe.to_dict()
+    del tables["summary"]
+    return tables
 
 
 def _headline(measured: Measured) -> list[tuple[str, str]]:
@@ -113,6 +121,16 @@ def _curves(measured: Measured) -> Iterator[tuple[Html, str, str]]:
     if (figure := figures.accuracies(history)) is not None and last is not None:
         words = ", ".join(f"{name} {percent(scores.accuracy)}" for name, scores in last.scores.items())
         yield figures.to_svg(figure, "accuracy"), "Accuracy", f"Accuracy by epoch; in the end {words}."
+    if not history.steps:
+        return
+    steps, title = history.steps, "Length of the gradient"
+    figure = figures.by_steps(history, "length of the gradient", [step.gradient_norm for step in steps], steep=True)
+    alt = f"{title} by step; {short(steps[0].gradient_norm)} at first, {short(steps[-1].gradient_norm)} in the end."
+    yield figures.to_svg(figure, "gradient"), title, alt
+    rates = [step.learning_rate for step in steps]
+    if len(set(rates)) > 1:
+        alt = f"Learning rate by step, from {short(min(rates))} to {short(max(rates))}."
+        yield figures.to_svg(figures.by_steps(history, "learning rate", rates), "rate"), "Learning rate", alt
 
 
 def _about_classes(measured: Measured) -> dict[str, Any]:
@@ -183,7 +201,14 @@ def _plane(measured: Measured) -> Html | None:
     return figures.to_svg(plots.plane(train, measured.run.saved.probabilities), "plane")
 
 
-def _first_layer(measured: Measured) -> str | None:
+def _first_layer(measured: Measured) -> dict[str, str] | None:
+    """What the units of the first layer look for, as a picture, and how many are shown."""
     saved = measured.run.saved
-    figure = first_weights(saved.model, saved.raw_shape)
-    return None if figure is None else data_uri(plots.save(figure))
+    weight = first_weights(saved.model, saved.raw_shape)
+    if weight is None:
+        return None
+    shown = min(len(weight), _MOST_UNITS)
+    many = f"{shown} units" if shown == len(weight) else f"The first {shown} of {len(weight)} units"
+    beside = 16 if shown > 32 else 8
+    picture = heat_sheet(plots.weight_tiles(weight, saved.raw_shape)[:shown], min(shown, beside))
+    return {"picture": picture, "many": many}

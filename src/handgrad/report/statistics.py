@@ -49,20 +49,23 @@ class Spread:
         (3.0, 0.0, 5.0, 0.25, 7.071, 3)
         """
         every = np.asarray(array, np.float64).reshape(-1)  # (…) → (n,)
-        numbers = every[np.isfinite(every)]
+        finite = np.isfinite(every)
+        numbers = every if finite.all() else every[finite]
         if not len(numbers):
             nan = float("nan")
             return cls(nan, nan, nan, nan, nan, nan, np.zeros(BINS, np.int64), False)
         low, high = float(numbers.min()), float(numbers.max())
         some = numbers[:: len(numbers) // _MOST + 1]
         histogram = np.histogram(some[some != 0], BINS, (low, high) if low < high else None)[0]
+        mean = float(numbers.mean())
+        off = numbers - mean
         return cls(
-            float(numbers.mean()),
-            float(numbers.std()),
+            mean,
+            float(np.sqrt(off @ off / len(off))),
             low,
             high,
-            float(np.mean(numbers == 0)),
-            float(np.linalg.norm(numbers)),
+            1 - int(np.count_nonzero(numbers)) / len(numbers),
+            float(np.sqrt(numbers @ numbers)),
             histogram,
             len(numbers) == len(every),
         )

@@ -30,12 +30,12 @@ def count(value: int) -> str:
 
 
 def percent(share: float | None) -> str:
-    """A share as a percentage with two decimals.
+    r"""A share as a percentage with two decimals, which a line does not break.
 
-    >>> percent(0.98765), percent(float("nan"))
-    ('98.77 %', 'not finite')
+    >>> percent(0.98765), percent(float("nan")), percent(None)
+    ('98.77\xa0%', 'not finite', '—')
     """
-    return "—" if share is None else f"{100 * share:.2f} %" if math.isfinite(share) else "not finite"
+    return "—" if share is None else f"{100 * share:.2f}\N{NO-BREAK SPACE}%" if math.isfinite(share) else "not finite"
 
 
 def short(value: float) -> str:
