@@ -1,5 +1,6 @@
 """What differs between runs: their recipes, and who is right where the other is wrong."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -89,22 +90,24 @@ def differences(tables: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str
     [('train.epochs', ['3', '5']), ('train.patience', ['', '2'])]
     """
     flat = [dict(places(table)) for table in tables]
+    tops = list(dict.fromkeys(top for table in tables for top in table))
     names = dict.fromkeys(name for values in flat for name in values)
-    rows = [(name, [values.get(name, "") for values in flat]) for name in names]
+    ordered = sorted(names, key=lambda name: tops.index(re.split(r"[.\[]", name)[0]))
+    rows = [(name, [values.get(name, "") for values in flat]) for name in ordered]
     return [(name, values) for name, values in rows if len(set(values)) > 1]
 
 
-def places(values: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Every value of nested tables by its place, as TOML writes it.
+def places(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Every value of nested tables by its place, as TOML writes it; of a list of tables each has a place.
 
     >>> dict(places({"model": {"hidden": [8], "features": [{"name": "ReLU"}]}, "augment": {}}))
-    {'model.hidden': '[8]', 'model.features[0].name': '"ReLU"'}
+    {'model.hidden': '[8]', 'model.features[0]': '{ name = "ReLU" }'}
     """
-    if isinstance(values, Mapping):
-        for name, value in values.items():
-            yield from places(value, f"{prefix}.{name}" if prefix else str(name))
-    elif isinstance(values, list | tuple) and values and all(isinstance(value, Mapping) for value in values):
-        for index, value in enumerate(values):
-            yield from places(value, f"{prefix}[{index}]")
-    else:
-        yield prefix, as_toml(values)
+    for name, value in values.items():
+        place = f"{prefix}{name}"
+        if isinstance(value, Mapping):
+            yield from places(value, f"{place}.")
+        elif isinstance(value, list | tuple) and value and all(isinstance(item, Mapping) for item in value):
+            yield from ((f"{place}[{index}]", as_toml(item)) for index, item in enumerate(value))
+        else:
+            yield place, as_toml(value)

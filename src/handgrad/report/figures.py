@@ -10,7 +10,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator, NullFormatter, PercentFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
 from handgrad.report.calibration import Calibration
@@ -140,6 +140,8 @@ def reliability(calibrations: Mapping[str, Calibration]) -> Figure:
         yscale="log",
         ylim=(0.7, None),
     )
+    lower.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    lower.yaxis.set_minor_formatter(NullFormatter())
     for axis in (upper, lower):
         _plain(axis)
     upper.yaxis.set_major_formatter(PercentFormatter(1.0))

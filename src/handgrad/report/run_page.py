@@ -20,6 +20,7 @@ from handgrad.report.words import (
     loss,
     of_examples,
     percent,
+    recipe_tables,
     seconds,
     short,
     trained_for,
@@ -49,17 +50,10 @@ def run_values(measured: Measured) -> dict[str, Any]:
         "curves": list(_curves(measured)),
         "plane": _plane(measured),
         "first_layer": _first_layer(measured),
-        "recipe": [(name, [value]) for name, value in places(_recipe(measured))],
+        "recipe": [(name, [value]) for name, value in places(recipe_tables(measured))],
         "environment": [(name, [str(value)]) for name, value in measured.run.environment.items()],
         **(_about_classes(measured) if measured.class_names else _about_numbers(measured)),
     }
-
-
-def _recipe(measured: Measured) -> dict[str, Any]:
-    """The recipe's tables, without the sentence that stands at the top of the page."""
-    tables = measured.run.saved.recipe.to_dict()
-    del tables["summary"]
-    return tables
 
 
 def _headline(measured: Measured) -> list[tuple[str, str]]:

@@ -112,6 +112,12 @@ def warnings(measured: Measured) -> list[str]:
     return found
 
 
+def recipe_tables(measured: Measured) -> dict[str, Any]:
+    """The recipe's tables, without its summary, and without the ranges of a sweep, which change nothing of a run."""
+    tables = measured.run.saved.recipe.to_dict()
+    return {name: table for name, table in tables.items() if name not in ("summary", "search")}
+
+
 def listed(names: Sequence[Any]) -> str:
     """Names as a sentence has them.
 
