@@ -64,7 +64,7 @@ class Spread:
             float(np.sqrt(off @ off / len(off))),
             low,
             high,
-            1 - int(np.count_nonzero(numbers)) / len(numbers),
+            int(np.count_nonzero(numbers == 0)) / len(numbers),
             float(np.sqrt(numbers @ numbers)),
             histogram,
             len(numbers) == len(every),
