@@ -25,8 +25,6 @@ if not (find_spec("onnx") and find_spec("onnxruntime")):
     collect_ignore_glob += ["src/handgrad/interop/onnx*"]
 if not find_spec("tensorboardX"):
     collect_ignore_glob += ["src/handgrad/interop/tensorboard*", "src/handgrad/interop/event_file.py"]
-if not find_spec("jinja2"):
-    collect_ignore_glob += ["src/handgrad/report/page.py"]
 if not find_spec("optuna"):
     collect_ignore_glob += ["src/handgrad/interop/sweep*"]
 

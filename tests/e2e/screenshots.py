@@ -1,4 +1,4 @@
-"""The pictures of docs/page.md, taken from the real page: `python tests/e2e/screenshots.py`."""
+"""The pictures of docs/page.md and docs/report.md, taken of what they show: `python tests/e2e/screenshots.py`."""
 
 import subprocess
 import tempfile
@@ -56,6 +56,16 @@ def take(browser: "Browser", address: str, name: str) -> None:
     context.close()
 
 
+def take_report(browser: "Browser", folder: Path) -> None:
+    """The first screen of a report, and a part of its worst mistakes."""
+    run = folder / "mlp"
+    subprocess.run(handgrad("train", "mlp", "--epochs", "12", "--lr", "0.1", "--out", run), check=True)
+    subprocess.run(handgrad("report", run), check=True)
+    page = browser.new_page(viewport={"width": 1120, "height": 1290})
+    page.goto((run / "report.html").as_uri())
+    page.screenshot(path=IMAGES / "report.png")
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         runs = Path(folder)
@@ -63,6 +73,8 @@ def main() -> None:
         with serving(runs) as server, browsing() as browser:
             for name in PICTURES:
                 take(browser, server.address, name)
+        with browsing() as browser:
+            take_report(browser, runs)
 
 
 if __name__ == "__main__":
