@@ -61,7 +61,7 @@ def take_report(browser: "Browser", folder: Path) -> None:
     run = folder / "mlp"
     subprocess.run(handgrad("train", "mlp", "--epochs", "12", "--lr", "0.1", "--out", run), check=True)
     subprocess.run(handgrad("report", run), check=True)
-    page = browser.new_page(viewport={"width": 1120, "height": 1290})
+    page = browser.new_page(viewport={"width": 1120, "height": 1200})
     page.goto((run / "report.html").as_uri())
     page.screenshot(path=IMAGES / "report.png")
 

@@ -56,6 +56,7 @@ def test_it_can_be_read_by_everyone_and_asks_nobody(
         page.on("request", lambda request: asked.append(request.url))
         complaints: list[str] = []
         page.on("console", lambda said: complaints.append(said.text))
+        assert reports[name].stat().st_size < 1e6
         address = reports[name].as_uri()
         page.goto(address)
         found = Axe().run(page, options=RULES).response

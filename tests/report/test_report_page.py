@@ -23,6 +23,7 @@ from handgrad.report.opened import OpenRun
 from handgrad.report.page import is_report, report
 from handgrad.training.checkpoint_folder import CheckpointFolder
 from handgrad.training.experiment import Experiment
+from handgrad.training.history import Step
 from handgrad.training.recipe import Recipe
 from handgrad.training.run import RunDirectory, result_of
 
@@ -175,6 +176,23 @@ def test_what_is_not_finished_is_said(runs: dict[str, Path]) -> None:
     assert len(one.run.history.epochs) == 2
     text = read(report([one])).text
     assert "left-off is not finished. What is shown is its latest checkpoint, after step 8 (2 of 4 epochs)." in text
+
+
+@pytest.mark.parametrize("steps", [0, 2])
+def test_a_run_of_less_than_an_epoch_has_a_page(steps: int, tiny: Path, tmp_path: Path) -> None:
+    experiment = Experiment.prepare(
+        Recipe.load("mlp").override({"data.dataset": str(tiny), "model.hidden": [8], "train.epochs": 2})
+    )
+    for event in experiment.trainer.run_to(2) if steps else ():
+        if isinstance(event, Step) and event.number == steps:
+            break
+    run = RunDirectory.create(tmp_path / "run")
+    CheckpointFolder(run.checkpoints).write(experiment.trainer)
+    run.describe(experiment, 1, saved=False)
+    reader = check_page(report([measured(run.path)]))
+    assert f"after step {steps} (0 of 2 epochs)" in reader.text
+    assert ("There is no step yet" in reader.text) == (steps == 0)
+    check_page(report([measured(run.path), measured(train(tmp_path / "whole", "mlp", **settings(tiny)))]))
 
 
 def test_a_run_without_weights_yet_is_refused(runs: dict[str, Path], tmp_path: Path) -> None:

@@ -44,8 +44,10 @@ def command(
 
     load("jinja2", "report")
     started, console = time.perf_counter(), output_console(as_json=as_json)
-    file = out or (runs[0] / _NAME if len(runs) == 1 else Path(_NAME))
     _check_runs(runs)
+    if out is not None:
+        _check_name(out)
+    file = out or (runs[0] / _NAME if len(runs) == 1 else Path(_NAME))
     _check_target(file, force)
     with console.status("Measuring …") as status:
         measured = []
@@ -67,16 +69,18 @@ def _check_runs(runs: list[Path]) -> None:
         raise ArgumentError("RUN", ", ".join(map(str, runs)), "different runs", "name each once")
 
 
-def _check_target(file: Path, force: bool) -> None:
+def _check_name(file: Path) -> None:
     """Refuse, before anything is computed, what cannot be written."""
-    from handgrad.report.page import is_report
-
     if file.suffix not in (".html", ".htm"):
         raise ArgumentError("--out", str(file), "a name that ends in .html")
     if not file.parent.is_dir():
-        if file.name == _NAME:
-            raise RunError(f"{file.parent} not found; expected the directory of a handgrad run.")
         raise ArgumentError("--out", str(file), "a file in a directory that exists", f"make {file.parent} first")
+
+
+def _check_target(file: Path, force: bool) -> None:
+    """Refuse to write over what is no report of ours."""
+    from handgrad.report.page import is_report
+
     if file.exists() and not force and not (file.is_file() and is_report(file.read_bytes())):
         raise RunError(
             f"{file} already exists and is no report; choose another name with --out, or write over it with --force."

@@ -56,8 +56,9 @@ def losses(history: History) -> Figure:
     x, y = _means(_places(history), [step.loss for step in history.steps])
     if len(x) > len(history.epochs):
         axis.plot(x, y, color=_SERIES[0], linewidth=1, alpha=0.4, label="train, by steps")
-    epochs = _even(history.epochs)
-    drawn = [*y, *_line(axis, epochs, lambda epoch: epoch.train_loss, "train, mean of the epoch", 0)]
+    epochs, drawn = _even(history.epochs), y.tolist()
+    if epochs:
+        drawn += _line(axis, epochs, lambda epoch: epoch.train_loss, "train, mean of the epoch", 0)
     for name in _scored(epochs):
         drawn += _line(axis, _having(epochs, name), lambda e, n=name: e.scores[n].loss, name, _PLACE.get(name, 3))  # type: ignore[misc]
     return _with_scale(figure, axis, drawn)

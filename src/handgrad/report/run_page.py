@@ -79,7 +79,7 @@ def _looked_at(measured: Measured) -> str:
         if np.array_equal(same.inputs, measured.answers.dataset.inputs):
             return f"Scores are of {scored}, which are also what it was trained on: there are no others."
         return (
-            f"Scores are of {scored}. They were looked at, and nothing was chosen by them; to choose between runs, use "
+            f"Scores are of {scored}. Looking at them is not choosing by them: to choose between runs, use "
             "--split validation."
         )
     if split == "validation":
@@ -108,13 +108,16 @@ def _curves(measured: Measured) -> Iterator[tuple[Html, str, str]]:
     history = measured.run.history
     if not history.epochs and not history.steps:
         return
-    last = history.epochs[-1] if history.epochs else None
-    said = [f"train {loss(last.train_loss)}"] if last else []
-    said += [f"{name} {loss(scores.loss)}" for name, scores in last.scores.items()] if last else []
-    yield figures.to_svg(figures.losses(history), "loss"), "Loss", f"Mean loss by epoch; in the end {', '.join(said)}."
-    if (figure := figures.accuracies(history)) is not None and last is not None:
-        words = ", ".join(f"{name} {percent(scores.accuracy)}" for name, scores in last.scores.items())
-        yield figures.to_svg(figure, "accuracy"), "Accuracy", f"Accuracy by epoch; in the end {words}."
+    if history.epochs:
+        last = history.epochs[-1]
+        said = ", ".join(f"{name} {loss(scores.loss)}" for name, scores in last.scores.items())
+        alt = f"Mean loss by epoch; in the end train {loss(last.train_loss)}{', ' if said else ''}{said}."
+    else:
+        alt = f"Loss by steps of the first epoch; in the end {loss(history.steps[-1].loss)}."
+    yield figures.to_svg(figures.losses(history), "loss"), "Loss", alt
+    if (figure := figures.accuracies(history)) is not None:
+        said = ", ".join(f"{name} {percent(scores.accuracy)}" for name, scores in last.scores.items())
+        yield figures.to_svg(figure, "accuracy"), "Accuracy", f"Accuracy by epoch; in the end {said}."
     if not history.steps:
         return
     steps, title = history.steps, "Length of the gradient"
