@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -261,6 +262,19 @@ def test_runs_on_different_data_are_not_compared_score_by_score(runs: dict[str, 
     assert "Their scores cannot be compared with each other." in reader.text
     assert "B and D" in reader.text
     assert "disagreements" not in reader.ids
+
+
+def test_examples_are_the_same_if_inputs_and_labels_are(runs: dict[str, Path]) -> None:
+    one = measured(runs["mlp"]).answers
+    inputs, labels = one.dataset.inputs, one.dataset.labels
+    others = [
+        (inputs.copy(), labels.copy()),
+        (inputs[::-1], labels),
+        (inputs, 1 - labels.clip(0, 1)),
+        (inputs[:5], labels[:5]),
+    ]
+    made = [replace(one, dataset=Dataset(x, y, "other", 3)) for x, y in others]
+    assert [one.same_examples(other) for other in made] == [True, False, False, False]
 
 
 def test_runs_that_set_other_examples_aside_are_not_comparable_on_them(tiny: Path, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ _PAGE_COLOURS = {_INK: "var(--ink)", _FAINT: "var(--faint)", _LINE: "var(--line)
 }
 _DASHES = ("-", "--", ":", "-.")  # of the first six lines, the next six, …
 _PLACE = {"train": 0, "validation": 1, "test": 2}
-_SIZE = (5.2, 3.5)
+_SIZE = (4.4, 3.1)
 _MOST_POINTS = 400
 #: Losses that differ by more than this factor are drawn on a logarithmic axis.
 _STEEP = 30
@@ -124,7 +124,7 @@ def reliability(calibrations: Mapping[str, Calibration]) -> Figure:
     Args:
         calibrations: by what the runs are called.
     """
-    figure = Figure(figsize=(5.2, 4.6), layout="constrained")
+    figure = Figure(figsize=(4.6, 4.2), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     upper.plot([0, 1], [0, 1], color=_FAINT, linestyle=":", label="as often right as sure")
     for place, (name, measured) in enumerate(calibrations.items()):
@@ -158,7 +158,7 @@ def wanted_and_predicted(targets: NDArray[Any], outputs: NDArray[Any]) -> Figure
         targets: (N, D).
         outputs: (N, D).
     """
-    figure = Figure(figsize=(5.2, 4.4), layout="constrained")
+    figure = Figure(figsize=(4.6, 4.0), layout="constrained")
     axis = figure.subplots()
     ends = [float(targets.min()), float(targets.max())]
     axis.plot(ends, ends, color=_FAINT, linestyle=":", label="as wanted")
