@@ -77,7 +77,9 @@ def test_dark_figures_are_drawn_in_light_ink(browser: "Browser", reports: dict[s
             page = context.new_page()
             page.goto(reports["fast"].as_uri())
             inks[scheme] = page.evaluate('getComputedStyle(document.querySelector("figure svg text")).fill')
+            page.set_viewport_size({"width": 700, "height": 1000})  # of a sheet of A4, between its margins
             page.emulate_media(media="print", color_scheme=scheme)
+            assert page.evaluate("document.documentElement.scrollWidth") <= 700
             assert (
                 page.evaluate('getComputedStyle(document.querySelector("figure svg text")).fill') == "rgb(31, 29, 26)"
             )

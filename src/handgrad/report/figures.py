@@ -27,7 +27,7 @@ _DASHES = ("-", "--", ":", "-.")  # of the first six lines, the next six, …
 _PLACE = {"train": 0, "validation": 1, "test": 2}
 _SIZE = (4.4, 3.1)
 _MOST_POINTS = 400
-#: Losses that differ by more than this factor are drawn on a logarithmic axis.
+#: What differs by more than this factor is drawn on a logarithmic axis.
 _STEEP = 30
 
 
@@ -134,15 +134,13 @@ def reliability(calibrations: Mapping[str, Calibration]) -> Figure:
         edges = np.linspace(0, 1, len(measured.counts) + 1)
         lower.stairs(measured.counts, edges, **style)
     upper.set(ylabel="share that is right", ylim=(-0.02, 1.02))
-    lower.set(
-        xlabel="probability of the predicted class",
-        ylabel="answers",
-        xlim=(-0.02, 1.02),
-        yscale="log",
-        ylim=(0.7, None),
-    )
+    lower.set(xlabel="probability of the predicted class", ylabel="answers", xlim=(-0.02, 1.02))
+    if max(measured.counts.max() for measured in calibrations.values()) > _STEEP:
+        lower.set(yscale="log", ylim=(0.7, None))
+        lower.yaxis.set_minor_formatter(NullFormatter())
+    else:
+        lower.yaxis.set_major_locator(MaxNLocator(3, integer=True))
     lower.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    lower.yaxis.set_minor_formatter(NullFormatter())
     for axis in (upper, lower):
         _plain(axis)
     upper.yaxis.set_major_formatter(PercentFormatter(1.0))
