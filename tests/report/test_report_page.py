@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.numpy
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -217,6 +218,19 @@ def test_a_history_with_nan_is_drawn_with_gaps(runs: dict[str, Path], tmp_path: 
     (tmp_path / "run" / "history.json").write_text(json.dumps(history))
     reader = check_page(report([measured(tmp_path / "run", doctor=True)]))
     assert "became NaN or infinite in epoch 2" in reader.text
+
+
+def test_a_network_whose_outputs_are_not_finite_has_a_page(runs: dict[str, Path], tmp_path: Path) -> None:
+    shutil.copytree(runs["mlp"], tmp_path / "run")
+    weights = safetensors.numpy.load_file(runs["mlp"] / "model.safetensors")
+    safetensors.numpy.save_file(
+        {name: np.float32(1e30) * array for name, array in weights.items()}, tmp_path / "run" / "model.safetensors"
+    )
+    one = measured(tmp_path / "run", doctor=True)
+    assert not np.isfinite(one.answers.outputs).all()
+    text = check_page(report([one, measured(runs["mlp"])])).text
+    assert "not finite" in text
+    assert "has weights or gradients that are NaN or infinite" in check_page(report([one])).text
 
 
 def test_names_of_classes_and_runs_are_escaped(

@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 
 from handgrad.errors import ArgumentError, RunError
-from handgrad.training import Epoch, Recipe, Scores, Step, Trainer
+from handgrad.training import Epoch, History, Recipe, Scores, Step, Trainer
 from handgrad.training.checkpoint import Checkpoint
-from handgrad.training.checkpoint_folder import CheckpointFolder, files, latest
+from handgrad.training.checkpoint_folder import CheckpointFolder, files, latest, read_latest
 from handgrad.training.experiment import Experiment
 
 
@@ -142,6 +142,20 @@ def test_the_latest_that_can_be_read_is_taken_and_the_rest_named(trainer: Traine
     assert found.step == 4
     assert ["step-000000006" in complaint for complaint in complaints] == [True]
     assert not list(tmp_path.glob(".*"))
+
+
+def test_the_latest_can_be_read_without_touching_a_file(trainer: Trainer, tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoints"
+    trained(trainer, CheckpointFolder(folder, keep=3, clock=Clock()), 3)
+    (folder / "step-000000006.safetensors").write_bytes(b"damaged")
+    (folder / ".step-000000008.safetensors.1.tmp").write_bytes(b"half")
+    before = sorted(folder.iterdir())
+    found = read_latest(folder)
+    assert found.step == 4
+    assert found.history() == History(trainer.history.steps[:4], trainer.history.epochs[: len(found.history().epochs)])
+    assert sorted(folder.iterdir()) == before
+    with pytest.raises(RunError, match="no checkpoint that can be read"):
+        read_latest(tmp_path / "none")
 
 
 def test_no_folder_has_no_checkpoint(tmp_path: Path) -> None:

@@ -1,6 +1,10 @@
+import json
+import math
+
 import pytest
 
-from handgrad.training import History, Step
+from handgrad.training import Epoch, History, Scores, Step
+from handgrad.training.run import finite
 
 
 def step(number: int) -> Step:
@@ -32,6 +36,15 @@ def test_a_history_read_back_goes_on_with_the_same_selection(few: int) -> None:
     parts = filled(History.from_dict(filled(History(), 1, 45).to_dict()), 46, 100)
     assert [kept.number for kept in parts.steps] == [kept.number for kept in whole.steps]
     assert parts.every == whole.every
+
+
+def test_what_json_could_not_hold_comes_back_as_nan() -> None:
+    epoch = Epoch(1, math.nan, {"test": Scores(math.inf, 0.5, 10)}, 0.1, math.nan, 1.0)
+    history = History([step(1)._replace(loss=math.nan)], [epoch])
+    back = History.from_dict(json.loads(json.dumps(finite(history.to_dict()))))
+    (found,) = back.epochs
+    assert all(map(math.isnan, (found.train_loss, found.gradient_norm, found.scores["test"].loss, back.steps[0].loss)))
+    assert (found.number, found.learning_rate, back.steps[0].number) == (1, 0.1, 1)
 
 
 def test_every_step_of_an_ordinary_run_stays() -> None:

@@ -55,10 +55,11 @@ class Answers:
         """
         loader, saved = run.loader(split), run.saved
         dataset, ops, loss = loader.dataset, saved.model.parameters.ops, saved.loss
-        raw = predict(saved.model, loader)  # (N, C)
         targets = loader.targets(slice(0, len(dataset)))
-        mean = loss.per_example(loss(ops.asarray(raw), targets, ops=ops), len(dataset))
-        outputs = np.asarray(ops.to_numpy(loss.probabilities(ops.asarray(raw), ops=ops)), np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):  # a network that diverged shows it in its scores
+            raw = predict(saved.model, loader)  # (N, C)
+            mean = loss.per_example(loss(ops.asarray(raw), targets, ops=ops), len(dataset))
+            outputs = np.asarray(ops.to_numpy(loss.probabilities(ops.asarray(raw), ops=ops)), np.float64)
         right = count_correct(raw, dataset.labels, loss.threshold) / len(dataset)
         return cls(split, dataset, outputs, mean, right if _is_right_or_wrong(dataset) else None)
 

@@ -195,7 +195,8 @@ def _plane(measured: Measured) -> Html | None:
     if not _has_plane(measured):
         return None
     train = measured.run.experiment.trainer.train.dataset
-    return figures.to_svg(plots.plane(train, measured.run.saved.probabilities), "plane")
+    with np.errstate(over="ignore", invalid="ignore"):
+        return figures.to_svg(plots.plane(train, measured.run.saved.probabilities), "plane")
 
 
 def _first_layer(measured: Measured) -> dict[str, str] | None:
