@@ -17,6 +17,7 @@ from .errors import (
 )
 from .inspection.doctor import Finding, doctor
 from .inspection.gradcheck import GradientCheck, gradcheck
+from .inspection.progress import progress
 from .layers import (
     GELU,
     AvgPool2d,
@@ -114,6 +115,7 @@ __all__ = [
     "ops",
     "optimizers",
     "predict",
+    "progress",
     "schedules",
     "set_threads",
     "summary",

@@ -18,9 +18,9 @@ from handgrad.cli.explain.by_hand import Line, Sheet
 from handgrad.cli.explain.explanation import first_sentence, page_of
 from handgrad.cli.explain.layers_by_hand import LAYERS
 from handgrad.cli.explain.losses_by_hand import LOSSES, OPTIMIZERS
-from handgrad.cli.explain.mathematics import to_text
 from handgrad.cli.explain.matrices import Values, aligned, blocks, number, side_by_side
 from handgrad.cli.explain.worked_example import Example, bar, layer_example, loss_example, optimizer_example
+from handgrad.display.mathematics import to_text
 from handgrad.errors import ArgumentError
 from handgrad.layers import Layer
 from handgrad.optimizers import Optimizer

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from handgrad.cli.console import Threads, output_console, seconds
+from handgrad.cli.console import Threads, output_console
 from handgrad.cli.subject import Subject, SubjectName
+from handgrad.display.numbers import seconds
 
 if TYPE_CHECKING:
     from rich.console import Console

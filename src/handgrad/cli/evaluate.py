@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from handgrad.cli.console import DATA_HELP, Threads, output_console, percent, reading
+from handgrad.cli.console import DATA_HELP, Threads, output_console, reading
+from handgrad.display.numbers import percent
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from handgrad.cli.console import output_console, seconds
+from handgrad.cli.console import output_console
 from handgrad.cli.subject import Subject, SubjectName
+from handgrad.display.numbers import seconds
 
 if TYPE_CHECKING:
     from rich.console import Console

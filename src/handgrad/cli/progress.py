@@ -15,8 +15,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from handgrad.cli.console import number, percent, reading, seconds
+from handgrad.cli.console import reading
 from handgrad.data.datasets import Progress as Reading
+from handgrad.display.numbers import number, percent, seconds
 from handgrad.layers.summary import summary
 from handgrad.session import Interruption
 from handgrad.training.change import Settings

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from handgrad.cli.console import Threads, output_console, seconds
+from handgrad.cli.console import Threads, output_console
+from handgrad.display.numbers import seconds
 from handgrad.errors import ArgumentError
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from handgrad.cli.console import number, output_console, percent, seconds
+from handgrad.cli.console import output_console
 from handgrad.cli.train import assignment
+from handgrad.display.numbers import number, percent, seconds
 from handgrad.errors import ArgumentError, RecipeError
 
 if TYPE_CHECKING:

@@ -158,6 +158,11 @@ class Dataset:
             raise ArgumentError("classes", None, "a data set with classes", "use integer labels")
         return np.bincount(self.labels, minlength=self.classes).astype(np.int64)
 
+    def _repr_html_(self) -> str:
+        from handgrad.data.display import dataset_html
+
+        return dataset_html(self)
+
 
 class Splits(NamedTuple):
     """What a model is trained on, and what it is scored on once.
@@ -174,6 +179,11 @@ class Splits(NamedTuple):
 
     train: Dataset
     test: Dataset
+
+    def _repr_html_(self) -> str:
+        from handgrad.data.display import splits_html
+
+        return splits_html(self._asdict())
 
 
 def load(

@@ -82,6 +82,11 @@ class GradientCheck:
     def __str__(self) -> str:
         return "\n".join(map(str, self.tensors))
 
+    def _repr_html_(self) -> str:
+        from handgrad.inspection.display import gradcheck_html
+
+        return gradcheck_html(self)
+
 
 def gradcheck(
     model: Layer,

@@ -25,6 +25,13 @@ _DPI = 130
 _STEEP = 30
 
 
+class Picture(Figure):
+    """A figure that a notebook shows by itself; others it only shows where pyplot has been imported."""
+
+    def _repr_png_(self) -> bytes:
+        return save(self)
+
+
 def save(figure: Figure) -> bytes:
     """A figure as the bytes of a PNG file."""
     buffer = io.BytesIO()
@@ -59,7 +66,7 @@ def curves(history: History) -> Figure:
     """Loss and accuracy by epoch: training, validation and test, as far as they were recorded."""
     epochs = [epoch for epoch in history.epochs if epoch.complete] or history.epochs
     names = sorted({name for epoch in epochs for name in epoch.scores}, reverse=True)
-    figure = Figure(figsize=(9.5 if names else 5.2, 3.8), layout="constrained")
+    figure = Picture(figsize=(9.5 if names else 5.2, 3.8), layout="constrained")
     panels = figure.subplots(1, 2 if names else 1, squeeze=False)[0]
     _line(panels[0], epochs, lambda epoch: epoch.train_loss, "train")
     for name in names:
@@ -80,7 +87,7 @@ def learning_rates(losses: Mapping[float, float], chosen: float, first: float) -
         chosen: the learning rate that is set.
         first: the loss before training.
     """
-    figure = Figure(figsize=(5.2, 3.8), layout="constrained")
+    figure = Picture(figsize=(5.2, 3.8), layout="constrained")
     axis = figure.subplots()
     finite = [loss for loss in (first, *losses.values()) if math.isfinite(loss)] or [1.0]
     steep = max(finite) > _STEEP * min(finite) > 0
@@ -113,7 +120,7 @@ def confusion(counts: "np.ndarray[Any, Any]", names: Sequence[str]) -> Figure:
     """
     few = len(names) <= 40  # of more classes neither numbers nor names can be read
     size = max(4.4, 0.52 * len(names) + 1.2) if few else 8.0
-    figure = Figure(figsize=(size + 0.4, size), layout="constrained")
+    figure = Picture(figsize=(size + 0.4, size), layout="constrained")
     axis = figure.subplots()
     wrong = counts * (1 - np.eye(len(names), dtype=counts.dtype))
     axis.imshow(np.ma.masked_equal(wrong, 0), cmap="Oranges", vmin=0, vmax=max(1, wrong.max() * 1.25))
@@ -204,7 +211,7 @@ def plane(dataset: Dataset, predict: Callable[[Images], Images]) -> Figure:
     x, y = (np.linspace(low[a] - margin[a], high[a] + margin[a], 200) for a in range(2))
     points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)  # (200, 200, 2) → (40000, 2)
     surface = predict(points.astype(np.float32))[:, -1].reshape(200, 200)  # (40000,) → (200, 200)
-    figure = Figure(figsize=(5.2, 4.3), layout="constrained")
+    figure = Picture(figsize=(5.2, 4.3), layout="constrained")
     axis = figure.subplots()
     mesh = axis.pcolormesh(x, y, surface, cmap="RdBu_r", vmin=0, vmax=1, shading="auto", rasterized=True)
     axis.contour(x, y, surface, levels=[0.5], colors="#222222", linewidths=1)
@@ -242,7 +249,7 @@ def _sheet(
     places = [(row, column) for row, images in enumerate(rows) for column in range(len(images))]
     left, right = -0.25 if names else -0.08, max([columns, *(len(images) for images in rows)])
     bottom = max(1, len(rows)) * (1 + line)
-    figure = Figure(figsize=((right - left) * inches, bottom * inches + 0.3), layout="constrained")
+    figure = Picture(figsize=((right - left) * inches, bottom * inches + 0.3), layout="constrained")
     axis = figure.subplots()
     for row, column in places:
         top = row * (1 + line) + line

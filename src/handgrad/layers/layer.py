@@ -179,6 +179,11 @@ class Layer(ABC):
         shown = (f"{k}={v!r}" for k, v in vars(self).items() if _is_setting(k, v))
         return f"{type(self).__name__}({', '.join(shown)})"
 
+    def _repr_html_(self) -> str:
+        from handgrad.layers.display import model_html  # which knows the layers
+
+        return model_html(self)
+
 
 def _is_setting(name: str, value: object) -> bool:
     """Whether an attribute was given by the caller, as against arrays and layers, which a repr leaves out."""

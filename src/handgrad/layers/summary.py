@@ -51,7 +51,18 @@ def summary_rows(model: Layer, input_shape: Shape, name: str = "") -> list[Summa
     return [*inner, SummaryRow(name, type(model).__name__, model.output_shape(input_shape), own, flops)]
 
 
-def summary(model: Layer, input_shape: Shape) -> str:
+class Summary(str):
+    """A table of text, which a notebook shows as a table."""
+
+    rows: list[SummaryRow]
+
+    def _repr_html_(self) -> str:
+        from handgrad.layers.display import summary_html  # which needs the rows above
+
+        return summary_html(self.rows)
+
+
+def summary(model: Layer, input_shape: Shape) -> Summary:
     """Layers, output shapes, parameters and operations as a table of text, with totals.
 
     Args:
@@ -74,7 +85,9 @@ def summary(model: Layer, input_shape: Shape) -> str:
         cells.append((f"{row.name} {row.kind}".strip(), shape, f"{row.parameters:,}", f"{row.flops:,}"))
     cells.append(("total", "", f"{total[0]:,}", f"{total[1]:,}"))
     widths = [max(len(line[column]) for line in cells) for column in range(4)]
-    return "\n".join(_line(line, widths) for line in cells)
+    table = Summary("\n".join(_line(line, widths) for line in cells))
+    table.rows = rows
+    return table
 
 
 def _line(cells: tuple[str, ...], widths: list[int]) -> str:

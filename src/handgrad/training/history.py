@@ -20,6 +20,11 @@ class Scores:
     accuracy: float
     count: int
 
+    def _repr_html_(self) -> str:
+        from handgrad.training.display import scores_html
+
+        return scores_html(self)
+
 
 class Step(NamedTuple):
     """One update of the parameters.
@@ -41,6 +46,11 @@ class Step(NamedTuple):
     loss: float
     learning_rate: float
     gradient_norm: float
+
+    def _repr_html_(self) -> str:
+        from handgrad.training.display import step_html
+
+        return step_html(self)
 
 
 class Epoch(NamedTuple):
@@ -65,6 +75,11 @@ class Epoch(NamedTuple):
     seconds: float
     is_best: bool = False
     complete: bool = True
+
+    def _repr_html_(self) -> str:
+        from handgrad.training.display import epoch_html
+
+        return epoch_html(self)
 
 
 #: A run of millions of steps keeps every second, every fourth, … so that no more than so many are in memory.
@@ -125,6 +140,11 @@ class History:
             for epoch in values["epochs"]
         ]
         return cls(steps, epochs, int(values.get("every", 1)))
+
+    def _repr_html_(self) -> str:
+        from handgrad.training.display import history_html
+
+        return history_html(self)
 
 
 def _numbers(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from typing import TypeAlias
 
 import numpy as np
 
-from handgrad.cli.explain.mathematics import to_text
 from handgrad.cli.explain.matrices import PLACES, number, place_name
 from handgrad.cli.explain.worked_example import Example, bar
+from handgrad.display.mathematics import to_text
 
 X, Y, W, DX, DY, Y_HAT = "x", "y", "W", bar("x"), bar("y"), r"\hat y"
 

@@ -12,7 +12,6 @@ from rich.text import Text
 from handgrad.cli.explain.by_hand import Line, Sheet
 from handgrad.cli.explain.layers_by_hand import LAYERS
 from handgrad.cli.explain.losses_by_hand import LOSSES, OPTIMIZERS
-from handgrad.cli.explain.mathematics import to_text
 from handgrad.cli.explain.matrices import (
     PLACES,
     Values,
@@ -34,6 +33,7 @@ from handgrad.cli.explain.worked_example import (
     loss_example,
     optimizer_example,
 )
+from handgrad.display.mathematics import to_text
 from handgrad.layers import Layer
 from handgrad.losses import Loss
 from handgrad.optimizers import Optimizer

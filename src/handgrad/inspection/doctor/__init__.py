@@ -2,7 +2,7 @@
 
 from handgrad.data.datasets import Dataset
 from handgrad.inspection.doctor import data, history, start, training
-from handgrad.inspection.doctor.finding import Finding
+from handgrad.inspection.doctor.finding import Finding, Findings
 from handgrad.inspection.doctor.patient import Patient
 from handgrad.layers import Layer
 from handgrad.training.history import History
@@ -19,7 +19,7 @@ def doctor(
     trained: Layer | None = None,
     history: History | None = None,
     epochs: int | None = None,
-) -> list[Finding]:
+) -> Findings:
     """Examine a training that is about to begin, or one that has ended, and say what is wrong with it.
 
     Looks at the data, at what flows through the untrained network, and at a few short trainings of copies, in seconds.
@@ -45,9 +45,9 @@ def doctor(
     return examine(Patient(trainer, test, trained, history, epochs))
 
 
-def examine(patient: Patient) -> list[Finding]:
+def examine(patient: Patient) -> Findings:
     """What `doctor` does, with a patient that has been made already."""
-    findings: list[Finding] = []
+    findings = Findings()
     for check in CHECKS:
         findings += check(patient)
         if findings and check in (*data.FATAL, *training.FATAL):

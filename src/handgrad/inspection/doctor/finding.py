@@ -24,3 +24,17 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.name}: {self.measured} {self.why} {self.change}"
+
+    def _repr_html_(self) -> str:
+        from handgrad.inspection.display import findings_html
+
+        return findings_html([self])
+
+
+class Findings(list[Finding]):
+    """What was found, the root before the consequences; empty where nothing is wrong."""
+
+    def _repr_html_(self) -> str:
+        from handgrad.inspection.display import findings_html
+
+        return findings_html(self)

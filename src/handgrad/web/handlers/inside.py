@@ -8,6 +8,7 @@ import numpy as np
 from starlette.responses import Response
 
 from handgrad.data.loader import one_hot
+from handgrad.display.formulas import typeset
 from handgrad.errors import ArgumentError
 from handgrad.inspection.cell import Cell, Part
 from handgrad.inspection.cell import explain as explain_cell
@@ -21,7 +22,7 @@ from handgrad.web.arrays import arrays_response
 from handgrad.web.catalog import OpenModel
 from handgrad.web.context import Context
 from handgrad.web.description import optimizer_settings
-from handgrad.web.mathematics import mathematics, typeset
+from handgrad.web.mathematics import mathematics
 
 #: So many addends of a sum are listed, the largest; of the others there is the sum.
 _LISTED = 12

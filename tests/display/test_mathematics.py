@@ -9,7 +9,7 @@ from discovery import LAYER_KINDS, LOSS_KINDS, OPTIMIZER_KINDS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handgrad.cli.explain.mathematics import to_text
+from handgrad.display.mathematics import to_text
 from handgrad.errors import ArgumentError
 
 

@@ -197,7 +197,7 @@ class _Parser:
         if token == r"\substack":
             return self.argument()
         if token not in _LETTERS and not token[:1].isalnum():
-            known = "a letter, a number or a command that handgrad.cli.explain.mathematics knows"
+            known = "a letter, a number or a command that handgrad.display.mathematics knows"
             raise ArgumentError("LaTeX command", token or "missing", known, f"add it there, for {self.latex}")
         return _Piece(_LETTERS.get(token, token))
 

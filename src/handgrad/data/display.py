@@ -1,0 +1,94 @@
+"""Data sets as a notebook shows them: sizes, classes, and the first examples."""
+
+import base64
+import io
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handgrad.display.html import Html, element, image, joined, muted, output, paragraph, table
+
+if TYPE_CHECKING:
+    from handgrad.data.datasets import Dataset
+
+#: Examples that are shown, numbers of a row at most, and classes whose sizes are told.
+_EXAMPLES, _NUMBERS, _CLASSES = 10, 12, 20
+_SIDE = 56  # pixels of an example's longer side on the screen
+
+
+def dataset_html(dataset: "Dataset", title: str = "") -> str:
+    """Number, shape and kind of the examples, how many there are of each class, and the first ten.
+
+    >>> "10 examples" in dataset_html(handgrad.datasets.load("points").train)
+    True
+    """
+    shape = " × ".join(map(str, dataset.inputs.shape[1:]))
+    kind = f"{dataset.classes} classes" if dataset.classes is not None else f"{dataset.labels.shape[1]} targets"
+    said = f"{len(dataset):,} examples of {shape} {dataset.inputs.dtype}, {kind}"
+    heading = paragraph(
+        element("strong", title or dataset.name), ": ", said, ", weighted" * (dataset.weights is not None)
+    )
+    return output(heading, _classes(dataset), _examples(dataset))
+
+
+def splits_html(splits: "Mapping[str, Dataset]") -> str:
+    """Several data sets, one below another."""
+    return output(*(Html(dataset_html(each, f"{each.name}, {name}")) for name, each in splits.items()))
+
+
+def _classes(dataset: "Dataset") -> Html:
+    """How many examples each class has."""
+    if dataset.classes is None or dataset.classes > _CLASSES:
+        return Html("")
+    counts = ", ".join(f"{label}: {count:,}" for label, count in enumerate(dataset.class_counts()))
+    return paragraph(muted("of each class: ", counts))
+
+
+def _examples(dataset: "Dataset") -> Html:
+    """The first ones with their labels, as images or as rows of numbers."""
+    first = dataset[:_EXAMPLES]
+    if not len(first):
+        return Html("")
+    if dataset.inputs.ndim == 2:
+        return _rows(first)
+    if dataset.inputs.ndim == 4 and dataset.inputs.shape[3] not in (1, 3):
+        return Html("")
+    pictures = (_picture(pixels, label) for pixels, label in zip(first.inputs, first.labels, strict=True))
+    return paragraph(joined(pictures))
+
+
+def _rows(dataset: "Dataset") -> Html:
+    """Inputs and label of each; of many numbers the first."""
+    width = min(dataset.inputs.shape[1], _NUMBERS)
+    header = [str(place) for place in range(width)] + ["…"] * (dataset.inputs.shape[1] > width) + ["label"]
+    rows = []
+    for numbers, label in zip(dataset.inputs, dataset.labels, strict=True):
+        cells = [f"{value:.4g}" for value in numbers[:width]]
+        rows.append([*cells, *["…"] * (len(header) - width - 1), ", ".join(f"{v:g}" for v in np.atleast_1d(label))])
+    return table(header, rows, "r" * len(header))
+
+
+def _picture(pixels: NDArray[Any], label: Any) -> Html:
+    """One image with its label below."""
+    text = ", ".join(f"{value:g}" for value in np.atleast_1d(label))
+    size = f"height:{_SIDE}px;min-width:1px;image-rendering:pixelated;display:block"
+    style = "display:inline-block;margin:0 6px 4px 0;text-align:center"
+    return element("span", image(_png(pixels), f"an example of {text}", size), text, style=style)
+
+
+def _png(pixels: NDArray[Any]) -> str:
+    """An image as the address of a PNG file that holds it; floating-point numbers fill its range of greys."""
+    from PIL import Image
+
+    pixels = pixels[..., 0] if pixels.shape[2:] == (1,) else pixels  # (H, W, 1) → (H, W)
+    if pixels.dtype != np.uint8:
+        finite = np.nan_to_num(pixels, posinf=0.0, neginf=0.0)
+        low, span = finite.min(), np.ptp(finite) or 1.0
+        pixels = (255 * ((finite - low) / span)).astype(np.uint8)
+    buffer = io.BytesIO()
+    picture = Image.fromarray(pixels)
+    picture.thumbnail((2 * _SIDE, 2 * _SIDE))
+    picture.save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

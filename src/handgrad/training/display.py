@@ -1,0 +1,99 @@
+"""Records of a training as a notebook shows them: its curves, its epochs, its scores."""
+
+import math
+from collections.abc import Sequence
+
+from handgrad.display.chart import Points, line_chart
+from handgrad.display.html import Html, evenly, folded, joined, muted, output, paragraph, table
+from handgrad.display.numbers import number, percent, seconds
+from handgrad.training.history import Epoch, History, Scores, Step
+
+#: Points of a line at most.
+_POINTS = 200
+
+
+def history_html(history: History) -> str:
+    """The curves of loss and accuracy, and below them the epochs, folded.
+
+    >>> "No epochs yet" in history_html(handgrad.History())
+    True
+    """
+    epochs = history.epochs
+    if not epochs:
+        return output(paragraph("No epochs yet", f", {len(history.steps):,} steps" if history.steps else "", "."))
+    return output(paragraph(in_short(epochs)), curves(epochs), folded("Epochs", epochs_table(epochs)))
+
+
+def in_short(epochs: Sequence[Epoch]) -> str:
+    """How many epochs in which time, and how good the last and the best were."""
+    last, spent = epochs[-1], sum(epoch.seconds for epoch in epochs)
+    said = [f"{len(epochs):,} epoch{'s' if len(epochs) > 1 else ''} in {seconds(spent)}: loss {_loss(last.train_loss)}"]
+    said += [f"{name} {percent(scores.accuracy)}" for name, scores in last.scores.items()]
+    best = _best(epochs)
+    if best is not None and best is not last:
+        said.append(f"best {percent(best.scores['validation'].accuracy)} in epoch {best.number:,}")
+    return ", ".join(said) + ("" if last.complete else " (the last epoch was not finished)")
+
+
+def curves(epochs: Sequence[Epoch]) -> Html:
+    """Loss and accuracy by epoch, in training and by each monitor; nothing for a single epoch, which has no curve."""
+    chosen = [epochs[place] for place in evenly(len(epochs), _POINTS)]
+    names = list(dict.fromkeys(name for epoch in chosen for name in epoch.scores))
+    if len(chosen) < 2:
+        return Html("")
+    losses: dict[str, Points] = {"train": [(epoch.number, epoch.train_loss) for epoch in chosen]}
+    accuracies: dict[str, Points] = {"train": []}  # is not measured; keeps the monitors' colours the same in both
+    for name in names:
+        scored = [(epoch.number, epoch.scores[name]) for epoch in chosen if name in epoch.scores]
+        losses[name] = [(place, scores.loss) for place, scores in scored]
+        accuracies[name] = [(place, scores.accuracy) for place, scores in scored]
+    charts = line_chart("loss", losses, across="epoch"), line_chart("accuracy", accuracies, across="epoch", unit="%")
+    return joined(charts)
+
+
+def epochs_table(epochs: Sequence[Epoch]) -> Html:
+    """A row for each epoch; of very many, for evenly spaced ones and the best."""
+    names, best = list(dict.fromkeys(name for epoch in epochs for name in epoch.scores)), _best(epochs)
+    places = set(evenly(len(epochs)))
+    rows = [_row(e, names, is_best=e is best) for place, e in enumerate(epochs) if place in places or e is best]
+    scores = [f"{name} {what}" for name in names for what in ("loss", "accuracy")]
+    shown = table(["epoch", "train loss", *scores, "learning rate", "time", ""], rows, "r" * (4 + len(scores)))
+    if len(rows) == len(epochs):
+        return shown
+    return joined([shown, paragraph(muted(f"{len(rows)} of {len(epochs):,} epochs."))])
+
+
+def epoch_html(epoch: Epoch) -> str:
+    """One epoch as a row."""
+    return output(epochs_table([epoch]))
+
+
+def step_html(step: Step) -> str:
+    """One step as a row."""
+    header = ["step", "epoch", "batch", "loss", "learning rate", "gradient's norm"]
+    place = f"{step.batch:,} of {step.batches:,}"
+    cells = [f"{step.number:,}", f"{step.epoch:,}", place, _loss(step.loss), f"{step.learning_rate:.4g}"]
+    return output(table(header, [[*cells, f"{step.gradient_norm:.4g}"]], "rrrrrr"))
+
+
+def scores_html(scores: Scores) -> str:
+    """Accuracy, loss and number of examples."""
+    cells = [percent(scores.accuracy), _loss(scores.loss), f"{scores.count:,}"]
+    return output(table(["accuracy", "loss", "examples"], [cells], "rrr"))
+
+
+def _best(epochs: Sequence[Epoch]) -> Epoch | None:
+    """The one whose validation score no other reached."""
+    return next((epoch for epoch in reversed(epochs) if epoch.is_best), None)
+
+
+def _row(epoch: Epoch, names: Sequence[str], *, is_best: bool) -> list[object]:
+    scores = [epoch.scores.get(name) for name in names]
+    cells = [text for s in scores for text in ((_loss(s.loss), percent(s.accuracy)) if s else ("", ""))]
+    note = ["best"] * is_best + ["not finished"] * (not epoch.complete)
+    rate = f"{epoch.learning_rate:.3g}"
+    return [f"{epoch.number:,}", _loss(epoch.train_loss), *cells, rate, seconds(epoch.seconds), ", ".join(note)]
+
+
+def _loss(value: float) -> str:
+    return number(value if math.isfinite(value) else None)
