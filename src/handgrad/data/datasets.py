@@ -183,7 +183,7 @@ class Splits(NamedTuple):
     def _repr_html_(self) -> str:
         from handgrad.data.display import splits_html
 
-        return splits_html(self._asdict())
+        return splits_html(self.train, self.test)
 
 
 def load(

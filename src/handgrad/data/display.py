@@ -2,13 +2,13 @@
 
 import base64
 import io
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from handgrad.display.html import Html, element, image, joined, muted, output, paragraph, table
+from handgrad.display.numbers import counted
 
 if TYPE_CHECKING:
     from handgrad.data.datasets import Dataset
@@ -25,17 +25,25 @@ def dataset_html(dataset: "Dataset", title: str = "") -> str:
     True
     """
     shape = " × ".join(map(str, dataset.inputs.shape[1:]))
-    kind = f"{dataset.classes} classes" if dataset.classes is not None else f"{dataset.labels.shape[1]} targets"
-    said = f"{len(dataset):,} examples of {shape} {dataset.inputs.dtype}, {kind}"
+    kind = (
+        f"{counted(dataset.classes, 'class', 'es')}"
+        if dataset.classes is not None
+        else counted(dataset.labels.shape[1], "target")
+    )
+    said = f"{counted(len(dataset), 'example')} of {shape} {dataset.inputs.dtype}, {kind}"
     heading = paragraph(
         element("strong", title or dataset.name), ": ", said, ", weighted" * (dataset.weights is not None)
     )
     return output(heading, _classes(dataset), _examples(dataset))
 
 
-def splits_html(splits: "Mapping[str, Dataset]") -> str:
-    """Several data sets, one below another."""
-    return output(*(Html(dataset_html(each, f"{each.name}, {name}")) for name, each in splits.items()))
+def splits_html(train: "Dataset", test: "Dataset") -> str:
+    """Both data sets, or the one that is both."""
+    if train is test:
+        return dataset_html(train, f"{train.name}, to train and to test on")
+    return output(
+        *(Html(dataset_html(each, f"{each.name}, {role}")) for role, each in (("train", train), ("test", test)))
+    )
 
 
 def _classes(dataset: "Dataset") -> Html:

@@ -16,7 +16,7 @@ Points: TypeAlias = Sequence[tuple[float, float]]
 STYLES = (("#3a87c8", ""), ("#bd7b00", "6 3"), ("#d55e00", "2 3"), ("#8f7cc0", "8 3 2 3"))
 
 _WIDTH, _HEIGHT = 380, 220
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 30, 38
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 20, 30, 38
 #: Losses that differ by more than this factor are drawn on a logarithmic axis, as `inspection.plots` does.
 _STEEP = 30
 

@@ -8,6 +8,8 @@ from handgrad.display.html import Html, element
 from handgrad.display.mathematics import to_text
 
 _SIGN = re.compile("((?:&#x00028;|&#x0002C;)</mo>(?:<mspace[^>]*/>)?)<mo>&#x02212;</mo>")
+#: Fractions and sums as tall as on a line of their own, which small print makes hard to read otherwise.
+_INLINE, _ROOMY = 'display="inline"', ' displaystyle="true"'
 _NAMESPACE = "{http://www.w3.org/1998/Math/MathML}"
 _ATTRIBUTES = {"accent", "display", "displaystyle", "fence", "form", "mathvariant", "scriptlevel", "stretchy", "width"}
 
@@ -56,7 +58,7 @@ def formula(latex: str) -> Html:
     try:
         if not find_spec("latex2mathml"):
             return element("span", to_text(latex))
-        markup = typeset(latex)
+        markup = typeset(latex).replace(_INLINE, _INLINE + _ROOMY, 1)
         if _is_mathematics(markup):
             return Html(markup)
     except Exception:  # of LaTeX that it cannot read, latex2mathml says so by errors of every kind

@@ -33,3 +33,12 @@ def percent(share: float) -> str:
     '98.77 %'
     """
     return f"{100 * share:.2f} %"
+
+
+def counted(count: int, name: str, ending: str = "s") -> str:
+    """So many of something.
+
+    >>> counted(1, "step"), counted(60_000, "step"), counted(2, "class", "es")
+    ('1 step', '60,000 steps', '2 classes')
+    """
+    return f"{count:,} {name}{'' if count == 1 else ending}"

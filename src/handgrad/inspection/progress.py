@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from handgrad.display.html import Html, element, joined, muted, output, paragraph
-from handgrad.display.numbers import number, percent, seconds
+from handgrad.display.numbers import counted, number, percent, seconds
 from handgrad.errors import ArgumentError
 from handgrad.training.display import epochs_table, in_short
 from handgrad.training.history import Epoch, Step
@@ -142,7 +142,7 @@ class Standing:
     def end(self, finished: bool) -> str:
         """Why it went no further, or nothing if it did all that was asked for."""
         if not finished:
-            return f"Stopped in epoch {self.epoch:,} of {self.last:,}, after {self.made:,} steps."
+            return f"Stopped in epoch {self.epoch:,} of {self.last:,}, after {counted(self.made, 'step')}."
         reasons = {"request": "Stopped early.", "patience": "No better validation score for a while."}
         return reasons.get(self.trainer.stopped_by, "")
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from handgrad.display.formulas import formula, parts
 from handgrad.display.html import Html, element, folded, joined, muted, output, paragraph, table
+from handgrad.display.numbers import counted
 from handgrad.errors import ShapeError
 from handgrad.layers.layer import Formulas, Layer
 from handgrad.layers.linear import Linear
@@ -15,7 +16,7 @@ from handgrad.layers.summary import SummaryRow, summary_rows
 from handgrad.ops import Shape
 
 #: Characters of a layer's settings at most.
-_SETTINGS = 80
+_SETTINGS = 120
 
 
 def model_html(model: Layer) -> str:
@@ -28,22 +29,16 @@ def model_html(model: Layer) -> str:
     True
     """
     layers, shape = dict(computing_layers(model)), known_input_shape(model)
-    shapes = {row.name: _times(row.output_shape) for row in summary_rows(model, shape)} if shape else {}
-    header = ["layer", "", "settings", *(["output"] if shapes else []), "parameters"]
+    shapes = {row.name: (_times(row.output_shape),) for row in summary_rows(model, shape)} if shape else {}
+    output_column = ["output"] if shapes else []
     rows = [
-        [
-            name,
-            type(layer).__name__,
-            _settings(layer),
-            *([shapes[name]] if shapes else []),
-            f"{_own_parameters(layer):,}",
-        ]
+        [_named(name, type(layer).__name__), _settings(layer), *shapes.get(name, ()), f"{_own_parameters(layer):,}"]
         for name, layer in layers.items()
     ]
     return output(
         paragraph(element("strong", type(model).__name__), ": ", _state(model, len(layers))),
-        table(header, rows, "lll" + ("l" if shapes else "") + "r"),
-        *([] if shapes else [_ask_for_shape()]),
+        table(["layer", "settings", *output_column, "parameters"], rows, "ll" + "l" * len(output_column) + "r"),
+        Html("") if shapes else _ask_for_shape(),
         formulas_html(layers.values()),
     )
 
@@ -51,11 +46,11 @@ def model_html(model: Layer) -> str:
 def summary_html(rows: list[SummaryRow]) -> str:
     """What `summary` tells, as a table."""
     cells: list[list[object]] = [
-        [row.name, row.kind, _times(row.output_shape), f"{row.parameters:,}", f"{row.flops:,}"] for row in rows
+        [_named(row.name, row.kind), _times(row.output_shape), f"{row.parameters:,}", f"{row.flops:,}"] for row in rows
     ]
     totals = sum(row.parameters for row in rows), sum(row.flops for row in rows)
-    cells.append([element("strong", text) for text in ("total", "", "", f"{totals[0]:,}", f"{totals[1]:,}")])
-    return output(table(["layer", "", "output", "parameters", "FLOPs"], cells, "lllrr"))
+    cells.append([element("strong", text) for text in ("total", "", f"{totals[0]:,}", f"{totals[1]:,}")])
+    return output(table(["layer", "output", "parameters", "FLOPs"], cells, "llrr"))
 
 
 def computing_layers(model: Layer, name: str = "") -> Iterator[tuple[str, Layer]]:
@@ -105,7 +100,7 @@ def _formulas(name: str, stated: Formulas) -> Html:
 
 def _labelled(label: str, content: Html) -> Html:
     """A line with its name in a column of its own."""
-    name = element("span", label, style="flex:0 0 9em;opacity:.75")
+    name = element("span", label, style="flex:0 0 10em;opacity:.75")
     return element("div", name, element("span", content), style="display:flex;margin:3px 0 3px 16px")
 
 
@@ -116,10 +111,14 @@ def _wrapping(latex: str) -> Html:
 
 def _state(model: Layer, count: int) -> str:
     parameters = sum(_own_parameters(layer) for _, layer in model.walk())
-    said = f"{count} layer{'s' if count != 1 else ''}, {parameters:,} parameters"
+    said = f"{counted(count, 'layer')}, {counted(parameters, 'parameter')}"
     if "parameters" in vars(model):
         return f"{said}, {model.parameters.dtype}"
     return said if not parameters else f"{said}; not initialized yet"
+
+
+def _named(name: str, kind: str) -> Html:
+    return element("span", *([muted(name), " "] if name else []), kind, style="white-space:nowrap")
 
 
 def _has_parameters(model: Layer) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from handgrad.display.chart import Points, line_chart
 from handgrad.display.html import Html, evenly, folded, joined, muted, output, paragraph, table
-from handgrad.display.numbers import number, percent, seconds
+from handgrad.display.numbers import counted, number, percent, seconds
 from handgrad.training.history import Epoch, History, Scores, Step
 
 #: Points of a line at most.
@@ -20,14 +20,16 @@ def history_html(history: History) -> str:
     """
     epochs = history.epochs
     if not epochs:
-        return output(paragraph("No epochs yet", f", {len(history.steps):,} steps" if history.steps else "", "."))
+        return output(
+            paragraph("No epochs yet", f", {counted(len(history.steps), 'step')}" if history.steps else "", ".")
+        )
     return output(paragraph(in_short(epochs)), curves(epochs), folded("Epochs", epochs_table(epochs)))
 
 
 def in_short(epochs: Sequence[Epoch]) -> str:
     """How many epochs in which time, and how good the last and the best were."""
     last, spent = epochs[-1], sum(epoch.seconds for epoch in epochs)
-    said = [f"{len(epochs):,} epoch{'s' if len(epochs) > 1 else ''} in {seconds(spent)}: loss {_loss(last.train_loss)}"]
+    said = [f"{counted(len(epochs), 'epoch')} in {seconds(spent)}: loss {_loss(last.train_loss)}"]
     said += [f"{name} {percent(scores.accuracy)}" for name, scores in last.scores.items()]
     best = _best(epochs)
     if best is not None and best is not last:
