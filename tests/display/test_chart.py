@@ -20,7 +20,7 @@ def test_a_falling_line_falls_within_the_picture() -> None:
     (drawn,) = points(made)
     assert [x for x, _ in drawn] == sorted(x for x, _ in drawn)
     assert [y for _, y in drawn] == sorted(y for _, y in drawn)  # down is larger
-    assert all(0 <= x <= 380 and 0 <= y <= 220 for x, y in drawn)
+    assert all(0 <= x <= 360 and 0 <= y <= 216 for x, y in drawn)
     assert "train" in Shown(made).text
     assert "epoch" in Shown(made).text
 

@@ -15,7 +15,7 @@ Points: TypeAlias = Sequence[tuple[float, float]]
 #: A line's colour and dashes: neither is needed to tell the lines apart where the other can be seen.
 STYLES = (("#3a87c8", ""), ("#bd7b00", "6 3"), ("#d55e00", "2 3"), ("#8f7cc0", "8 3 2 3"))
 
-_WIDTH, _HEIGHT = 380, 220
+_WIDTH, _HEIGHT = 360, 216
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 20, 30, 38
 #: Losses that differ by more than this factor are drawn on a logarithmic axis, as `inspection.plots` does.
 _STEEP = 30
@@ -88,7 +88,7 @@ def line_chart(title: str, lines: Mapping[str, Points], *, across: str, unit: st
         viewBox=f"0 0 {_WIDTH} {_HEIGHT}",
         width=_WIDTH,
         height=_HEIGHT,
-        style="max-width:100%;height:auto;font-size:11px;margin-right:16px",
+        style="max-width:100%;height:auto;font-size:11px;margin-right:12px",
     )
 
 

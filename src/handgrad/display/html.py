@@ -14,7 +14,12 @@ GREEN, RED = "#2b9a47", "#e5534b"
 #: Rows of a table at most; of more, evenly spaced ones are shown.
 MOST_ROWS = 30
 
-_CELL = "padding:2px 10px;vertical-align:top;text-align:"
+_CELL = "padding:2px 10px;vertical-align:top;"
+_COLUMNS = {
+    "l": "text-align:left;white-space:nowrap",
+    "r": "text-align:right;white-space:nowrap",
+    "t": "text-align:left",
+}
 
 
 class Html(str):
@@ -60,13 +65,13 @@ def table(header: Sequence[object], rows: Iterable[Sequence[object]], align: str
     Args:
         header: the columns' names.
         rows: their cells.
-        align: a letter for each column: l for words, r for numbers; those left out are words.
+        align: a letter for each column: l for words, r for numbers, t for text that may be broken into lines; those
+            left out are words.
 
     >>> "<th" in table(["loss"], [[0.5]], "r"), "<td" in table(["loss"], [], "r")
     (True, False)
     """
-    sides = [{"r": "right"}.get(letter, "left") for letter in align.ljust(len(header), "l")]
-    styles = [_CELL + side + (";white-space:nowrap" if side == "right" else "") for side in sides]
+    styles = [_CELL + _COLUMNS[letter] for letter in align.ljust(len(header), "l")]
     heads = [element("th", name, style=style) for name, style in zip(header, styles, strict=True)]
     lines = [
         element("tr", *(element("td", cell, style=style) for cell, style in zip(row, styles, strict=True)))

@@ -9,7 +9,7 @@ from handgrad.inspection.doctor.finding import Finding
 if TYPE_CHECKING:
     from handgrad.inspection.gradcheck import GradientCheck, TensorCheck
 
-_HEADER = ("gradient of", "shape", "compared", "", "largest relative error", "at", "by backward", "by differences")
+_HEADER = ("gradient of", "shape", "compared", "", "relative error", "at", "by backward", "by differences")
 
 
 def gradcheck_html(check: "GradientCheck") -> str:

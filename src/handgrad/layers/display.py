@@ -37,7 +37,7 @@ def model_html(model: Layer) -> str:
     ]
     return output(
         paragraph(element("strong", type(model).__name__), ": ", _state(model, len(layers))),
-        table(["layer", "settings", *output_column, "parameters"], rows, "ll" + "l" * len(output_column) + "r"),
+        table(["layer", "settings", *output_column, "parameters"], rows, "lt" + "l" * len(output_column) + "r"),
         Html("") if shapes else _ask_for_shape(),
         formulas_html(layers.values()),
     )
@@ -118,7 +118,7 @@ def _state(model: Layer, count: int) -> str:
 
 
 def _named(name: str, kind: str) -> Html:
-    return element("span", *([muted(name), " "] if name else []), kind, style="white-space:nowrap")
+    return joined([muted(name), " ", kind] if name else [kind])
 
 
 def _has_parameters(model: Layer) -> bool:
