@@ -53,7 +53,7 @@ def test_what_it_says_of_the_default_recipe_was_measured() -> None:
 
 
 def test_every_link_leads_somewhere() -> None:
-    for page in ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md"):
+    for page in ("README.md", "README.zh-CN.md", "CONTRIBUTING.md", "ARCHITECTURE.md"):
         text = (ROOT / page).read_text(encoding="utf-8")
         for link in re.findall(r"(?:\]\(|src=\")(?!https?:)([^)#\"]+)", text):
             assert (ROOT / link).exists(), f"{page}: {link}"
