@@ -10,8 +10,6 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import nbclient
-import nbformat
 from PIL import Image
 
 sys.path.append(str(Path(__file__).parents[1] / "e2e"))
@@ -29,6 +27,7 @@ HALVES = (("light", ("model = ", "loss = ")), ("dark", ("trainer = ", "trainer.h
 
 def half(browser: "Browser", notebook: Any, theme: str, beginnings: tuple[str, ...]) -> Image.Image:
     """Some cells of the notebook, as a picture."""
+    import nbformat
     from nbconvert import HTMLExporter
 
     chosen = [cell for cell in notebook.cells if cell.source.startswith(beginnings)]
@@ -46,15 +45,19 @@ def half(browser: "Browser", notebook: Any, theme: str, beginnings: tuple[str, .
 
 
 def main() -> None:
+    import nbclient
+    import nbformat
+
     notebook = nbformat.read(DOCS / "notebooks" / "first-network.ipynb", as_version=4)
     nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
     with browsing() as browser:
         left, right = (half(browser, notebook, theme, beginnings) for theme, beginnings in HALVES)
     whole = Image.new("RGB", (left.width + right.width, max(left.height, right.height)), "white")
-    whole.paste(right.getpixel((2, right.height - 2)), (left.width, 0, whole.width, whole.height))
+    corner = right.crop((0, right.height - 1, 1, right.height))
+    whole.paste(corner.resize((right.width, whole.height)), (left.width, 0))
     whole.paste(left, (0, 0))
     whole.paste(right, (left.width, 0))
-    whole.quantize(128).save(DOCS / "images" / "notebook.png", optimize=True)
+    whole.quantize(256).save(DOCS / "images" / "notebook.png", optimize=True)
 
 
 if __name__ == "__main__":
