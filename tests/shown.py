@@ -1,15 +1,31 @@
 """What a notebook would show: HTML that is read as a browser reads it, and refused where it could do harm."""
 
+import base64
 import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 #: Elements without an end.
 VOID = {"img"}
 
 #: What may stand in an output: nothing that runs, loads, or reaches other outputs.
 ALLOWED = {"div", "span", "strong", "code", "details", "summary", "img", "progress"}
-ALLOWED |= {"table", "thead", "tbody", "tr", "th", "td"} | {"svg", "line", "polyline", "circle", "text"}
+ALLOWED |= {"table", "thead", "tbody", "tr", "th", "td"}
+
+#: What a drawing may be made of.
+DRAWN = {"svg", "line", "polyline", "circle", "text"}
+
+_SVG = "data:image/svg+xml;base64,"
+
+
+def drawing(address: str) -> ElementTree.Element:
+    """The drawing in an image's address, which holds nothing but lines and words."""
+    root = ElementTree.fromstring(base64.b64decode(address.removeprefix(_SVG)))
+    for part in root.iter():
+        assert part.tag.removeprefix("{http://www.w3.org/2000/svg}") in DRAWN, part.tag
+        assert not any(name.startswith("on") or "href" in name for name in part.attrib)
+    return root
 
 
 @dataclass
@@ -25,6 +41,7 @@ class Shown(HTMLParser):
     tags: list[str] = field(default_factory=list)
     rows: list[list[str]] = field(default_factory=list)
     open: list[str] = field(default_factory=list)
+    charts: list[ElementTree.Element] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -37,7 +54,10 @@ class Shown(HTMLParser):
         for name, value in attrs:
             assert not name.startswith("on"), name
             assert name not in ("id", "class", "href"), name
-            assert name != "src" or (value or "").startswith("data:image/png;base64,")
+            if name == "src" and (value or "").startswith(_SVG):
+                self.charts.append(drawing(value or ""))
+            else:
+                assert name != "src" or (value or "").startswith("data:image/png;base64,")
             assert not (name == "style" and re.search(r"background|url|(?<!accent-)\bcolor:(?!#)", value or "")), value
         self.tags.append(tag)
         if tag == "tr":

@@ -1,7 +1,7 @@
 """HTML that any notebook can hold: no script, no style sheet, no fixed background, all text escaped.
 
-Colours are those of the notebook's theme (`currentColor`), but for small marks and lines, whose colours stand out from
-a white page and from a black one (a contrast of at least 3), and which never carry a meaning alone.
+Colours are those of the notebook's theme, but for small marks and for charts, whose colours stand out from a white page
+and from a black one (a contrast of at least 3, for words of 4), and which never carry a meaning alone.
 """
 
 import html
