@@ -125,7 +125,7 @@ def test_a_named_iterator_is_closed_by_close(face: Recorded) -> None:
     events = hg.progress(trainer(), 5)
     next(events)
     assert face.told[-1] != "closed"
-    events.close()  # type: ignore[attr-defined]
+    events.close()
     assert face.told[-1].startswith("closed Stopped")
 
 

@@ -59,6 +59,14 @@ def test_a_linear_layer_behind_one_that_needs_images_gives_no_shape() -> None:
     ]
 
 
+def test_a_layer_that_is_not_finished_is_shown_all_the_same() -> None:
+    class Begun(hg.ReLU):
+        def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+            raise NotImplementedError
+
+    assert [row[0] for row in shown(hg.Sequential(hg.Linear(2, 3), Begun())).rows[1:]] == ["0 Linear", "1 Begun"]
+
+
 def test_the_heading_tells_whether_there_are_parameters_yet() -> None:
     model = hg.Sequential(hg.Linear(2, 3))
     assert "1 layer, 9 parameters; not initialized yet" in shown(model).text

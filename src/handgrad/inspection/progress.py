@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -26,7 +26,7 @@ _LATEST = 10
 _COMPILING = "compiling kernels, once"
 
 
-def progress(trainer: Trainer, epochs: int) -> Iterator[Step | Epoch]:
+def progress(trainer: Trainer, epochs: int) -> Generator[Step | Epoch, None, None]:
     """Train as `trainer.run(epochs)` does, with a bar in a terminal or a notebook, and none elsewhere.
 
     The bar shows the loss of the last step, each monitor's accuracy, steps a second and the time left. In a terminal it
@@ -58,7 +58,7 @@ def progress(trainer: Trainer, epochs: int) -> Iterator[Step | Epoch]:
     return _events(trainer, epochs)
 
 
-def _events(trainer: Trainer, epochs: int) -> Iterator[Step | Epoch]:
+def _events(trainer: Trainer, epochs: int) -> Generator[Step | Epoch, None, None]:
     with Shown(Standing.of(trainer, epochs), _face()) as shown:
         trainer.prepare(shown.compiling)
         for event in trainer.run(epochs):

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from handgrad.display.formulas import formula, parts
 from handgrad.display.html import Html, element, folded, joined, muted, output, paragraph, table
 from handgrad.display.numbers import counted
-from handgrad.errors import ShapeError
 from handgrad.layers.layer import Formulas, Layer
 from handgrad.layers.linear import Linear
 from handgrad.layers.parameters import dotted
@@ -28,8 +27,7 @@ def model_html(model: Layer) -> str:
     >>> "7,850 parameters" in model_html(handgrad.Sequential(handgrad.Linear(784, 10)))
     True
     """
-    layers, shape = dict(computing_layers(model)), known_input_shape(model)
-    shapes = {row.name: (_times(row.output_shape),) for row in summary_rows(model, shape)} if shape else {}
+    layers, shapes = dict(computing_layers(model)), known_shapes(model)
     output_column = ["output"] if shapes else []
     rows = [
         [_named(name, type(layer).__name__), _settings(layer), *shapes.get(name, ()), f"{_own_parameters(layer):,}"]
@@ -65,20 +63,21 @@ def computing_layers(model: Layer, name: str = "") -> Iterator[tuple[str, Layer]
         yield name, model
 
 
-def known_input_shape(model: Layer) -> Shape | None:
-    """The shape of one example, if the first layer with parameters is linear: a convolution takes images of any size.
+def known_shapes(model: Layer) -> dict[str, tuple[str]]:
+    """Each layer's output shape, by name, if the first layer with parameters is linear.
 
-    >>> known_input_shape(handgrad.Sequential(handgrad.ReLU(), handgrad.Linear(3, 2)))
-    (3,)
+    Empty where that is none: a convolution takes images of any size.
+
+    >>> known_shapes(handgrad.Sequential(handgrad.ReLU(), handgrad.Linear(3, 2)))
+    {'0': ('3',), '1': ('2',)}
     """
     first = next((layer for _, layer in stages(model) if _has_parameters(layer)), None)
     if not isinstance(first, Linear):
-        return None
+        return {}
     try:
-        model.output_shape((first.in_features,))
-    except ShapeError:  # what stands before it needs images
-        return None
-    return (first.in_features,)
+        return {row.name: (_times(row.output_shape),) for row in summary_rows(model, (first.in_features,))}
+    except Exception:  # what stands before it needs images, or is a layer that somebody has only begun to write
+        return {}
 
 
 def formulas_html(layers: Iterable[Layer]) -> Html:
