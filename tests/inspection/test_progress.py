@@ -6,10 +6,12 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from rich.console import Console
+from shown import Shown
 
 import handgrad as hg
 from handgrad.inspection import progress as module
@@ -166,6 +168,31 @@ def test_a_terminal_keeps_what_is_printed_meanwhile(terminal: Callable[[int], io
             print(f"that was epoch {event.number}")
     lines = frames(stream.getvalue())
     assert [line for line in lines if line.startswith("that was")] == ["that was epoch 1", "that was epoch 2"]
+
+
+def test_a_notebook_shows_one_output_and_replaces_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    outputs: list[dict[str, str]] = []
+
+    class Handle:
+        def update(self, bundle: dict[str, str], *, raw: bool) -> None:
+            outputs.append(bundle)
+
+    def display(bundle: dict[str, str], *, raw: bool, display_id: bool) -> Handle:
+        assert not outputs
+        outputs.append(bundle)
+        return Handle()
+
+    shell = SimpleNamespace(kernel=object())
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    monkeypatch.setitem(sys.modules, "IPython.display", SimpleNamespace(display=display))
+    monkeypatch.setattr(module, "_REFRESH", 0.0)
+    list(hg.progress(trainer(), epochs=12))
+    pages = [Shown(bundle["text/html"]) for bundle in outputs]
+    assert all("progress" in page.tags for page in pages[:-1])
+    assert "progress" not in pages[-1].tags
+    assert len(pages[-2].rows) == 1 + 10  # the latest only, while it trains
+    assert [row[0] for row in pages[-1].rows] == ["epoch", *map(str, range(1, 13))]
+    assert outputs[-1]["text/plain"].startswith("12 epochs in 0.0")
 
 
 def test_rate_and_time_left_leave_out_the_first_step() -> None:
