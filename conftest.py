@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 #: What needs extras that are not installed, and is not even imported then.
-collect_ignore_glob = []
+collect_ignore_glob = ["site/conf.py"]  # the configuration of the site, run by Sphinx
 if not all(find_spec(package) for package in ("starlette", "uvicorn", "jsonschema", "latex2mathml")):
     collect_ignore_glob += ["src/handgrad/web/*", "tests/web/*", "tests/reliability/*fuzz_web.py"]
 if not find_spec("schemathesis"):
@@ -18,7 +18,7 @@ if not find_spec("pandas"):
 if not find_spec("datasets"):
     collect_ignore_glob += ["src/handgrad/interop/datasets.py"]
 if not find_spec("sklearn"):
-    collect_ignore_glob += ["src/handgrad/sklearn.py", "src/handgrad/interop/sklearn/*", "docs/sklearn.md"]
+    collect_ignore_glob += ["src/handgrad/sklearn.py", "src/handgrad/interop/sklearn/*"]
 if not find_spec("torch"):
     collect_ignore_glob += ["src/handgrad/interop/torch*"]
 if not (find_spec("onnx") and find_spec("onnxruntime")):
@@ -27,6 +27,8 @@ if not find_spec("tensorboardX"):
     collect_ignore_glob += ["src/handgrad/interop/tensorboard*", "src/handgrad/interop/event_file.py"]
 if not find_spec("optuna"):
     collect_ignore_glob += ["src/handgrad/interop/sweep*"]
+if not find_spec("sphinx"):
+    collect_ignore_glob += ["site/*"]
 
 
 @pytest.fixture(autouse=True)
