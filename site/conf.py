@@ -23,7 +23,6 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
-    "sphinx.ext.viewcode",
     "site_formulas",  # LaTeX → MathML
     "site_docstrings",  # our docstrings → reStructuredText
     "site_reference",  # one page for every public module and for the command line
@@ -37,7 +36,7 @@ exclude_patterns = ["build/**", "runs/**", ".*"]
 myst_enable_extensions = ["dollarmath", "html_image"]
 myst_fence_as_directive = ["math"]  # as GitHub has them
 myst_heading_anchors = 4  # the anchors that GitHub makes
-smartquotes = False  # `--resume` has two hyphens
+smartquotes_action = "D"  # dashes alone; quotation marks stay as they are written
 
 # The reference.
 default_role = "py:obj"
@@ -47,7 +46,7 @@ autodoc_default_options = {"members": True, "show-inheritance": True}
 #: Packages of extras that are not installed: the site can be built without them.
 autodoc_mock_imports = [
     package
-    for package in ("torch", "onnx", "onnxruntime", "sklearn", "tensorboardX", "optuna")
+    for package in ("torch", "onnx", "onnxruntime", "sklearn", "scipy", "tensorboardX", "optuna")
     if not find_spec(package)
 ]
 python_maximum_signature_line_length = 80

@@ -12,7 +12,7 @@ from sphinx.application import Sphinx
 NAVIGATION = {
     "Start": ["handgrad in short <self>"],
     "Learn": ["docs/derivations/README", "docs/pitfalls", "Page and lessons <docs/page>"],
-    "Use": ["docs/sweep", "docs/sklearn", "docs/interop", "docs/reliability"],
+    "Use": ["docs/train", "docs/sweep", "docs/sklearn", "docs/interop", "docs/reliability"],
     "Reference": ["Names and commands <docs/reference/index>"],
     "Proof": ["docs/benchmarks", "docs/benchmarks-zen5", "docs/reproduction"],
     "Project": [
@@ -72,7 +72,7 @@ def _is_listed(target: Path) -> bool:
 
 
 def _listing(app: Sphinx, target: Path) -> Path:
-    return FILES / (str(target.relative_to(app.srcdir)).replace("/", "-") + ".rst")
+    return FILES / (target.relative_to(app.srcdir).as_posix().replace("/", "-") + ".rst")
 
 
 def write_listings(app: Sphinx) -> None:

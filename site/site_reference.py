@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ class Module:
     """A public module and what it defines."""
 
     name: str
+    path: str
     sentence: str
     classes: tuple[str, ...]
     functions: tuple[str, ...]
@@ -52,6 +54,7 @@ def _read(path: Path, name: str) -> Module:
     public = [thing for thing in tree.body if not getattr(thing, "name", "_").startswith("_")]
     return Module(
         name,
+        path.relative_to(SOURCE.parents[1]).as_posix(),
         _sentence(ast.get_docstring(tree)),
         tuple(thing.name for thing in public if isinstance(thing, ast.ClassDef)),
         tuple(thing.name for thing in public if isinstance(thing, ast.FunctionDef)),
@@ -79,12 +82,24 @@ def module_page(module: Module, children: list[Module], names: dict[str, str]) -
     lines = [module.name, "=" * len(module.name), "", f".. automodule:: {module.name}", "   :no-members:", ""]
     if children:
         lines += [".. toctree::", "   :hidden:", "", *(f"   {_label(child)}" for child in children), ""]
-        lines += [*_table((f":doc:`{child.page}`", child.sentence) for child in children), ""]
+        lines += [
+            *_table((f":doc:`{child.name.rpartition('.')[2]} <{child.page}>`", child.sentence) for child in children),
+            "",
+        ]
     for kind, things in (("class", module.classes), ("function", module.functions)):
         for thing in things:
             own = f"{module.name}.{thing}"
             lines += [thing, "-" * len(thing), "", f".. auto{kind}:: {names.get(own, own)}", ""]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_source(module)])
+
+
+def _source(module: Module) -> list[str]:
+    """The module's code, folded up. Sphinx's viewcode would link back to names that are exported elsewhere."""
+    return [
+        *(".. raw:: html", "", '   <details class="source"><summary>Source</summary>', ""),
+        *(f".. literalinclude:: /{module.path}", "   :language: python", ""),
+        *(".. raw:: html", "", "   </details>", ""),
+    ]
 
 
 def _label(module: Module) -> str:
@@ -97,7 +112,7 @@ def index_page(parts: list[Module], names: dict[str, str]) -> str:
     lines += [".. toctree::", "   :hidden:", "", "   The command line <command-line>"]
     lines += [*(f"   {_label(part)}" for part in parts), ""]
     lines += ["The parts", "---------", "", ":doc:`command-line`: every command and its options.", ""]
-    lines += [*_table((f":doc:`{part.name} <{part.page}>`", part.sentence) for part in parts), ""]
+    lines += [*_table((f":doc:`{part.page} <{part.page}>`", part.sentence) for part in parts), ""]
     lines += ["What ``import handgrad`` gives", "------------------------------", ""]
     rows = []
     for name in sorted(handgrad.__all__, key=str.lower):
@@ -119,7 +134,7 @@ def command_page() -> str:
     for name, command in program.commands.items():
         context = command.context_class(command, info_name=f"handgrad {name}")
         title = f"handgrad {name}"
-        lines += [title, "-" * len(title), "", inspect.cleandoc(command.help or "").replace("`", "``"), ""]
+        lines += [title, "-" * len(title), "", _option_as_code(inspect.cleandoc(command.help or "")), ""]
         lines += [".. code-block:: text", "", f"   {command.get_usage(context).removeprefix('Usage: ')}", ""]
         rows = [row for parameter in command.params if (row := _parameter(parameter, context))]
         lines += [*_table(rows), ""] if rows else []
@@ -128,7 +143,11 @@ def command_page() -> str:
 
 def _parameter(parameter: Any, context: Any) -> tuple[str, str] | None:
     said = parameter.get_help_record(context)
-    return (f"``{said[0]}``", said[1].replace("`", "``").replace("*", r"\*")) if said else None
+    return (f"``{said[0]}``", _option_as_code(said[1])) if said else None
+
+
+def _option_as_code(text: str) -> str:
+    return re.sub(r"(?<!\S)(--[a-z-]+)", r"``\1``", text.replace("`", "``").replace("*", r"\*"))
 
 
 def write_pages(app: Sphinx) -> None:

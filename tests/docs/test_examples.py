@@ -1,12 +1,15 @@
 """Every example of README.md and docs is run, by looking for them: none can be left out without a reason."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 from examples import PAGES, PYTHON, ROOT, blocks, extras, missing_packages, run_page
 from markdown_it import MarkdownIt
 from shell_lines import SHELL
+
+from handgrad import Experiment, Recipe
 
 #: What a block may be, besides Python and commands: nothing in these can be run.
 DATA = {"math", "toml", ""}
@@ -40,6 +43,16 @@ def test_pages_hold_nothing_that_the_tests_do_not_know() -> None:
         if token.type == "fence"
     }
     assert {info for _, info in infos} <= PYTHON | SHELL | DATA, infos
+
+
+def test_recipes_on_pages_are_recipes(tmp_path: Path) -> None:
+    for page in PAGES:
+        for shown in re.findall(rf"{FENCE}toml\n(.*?){FENCE}", text_of(page), re.DOTALL):
+            if "data" in tomllib.loads(shown):  # a whole one
+                (tmp_path / "shown.toml").write_text(shown)
+                list(Experiment.prepare(Recipe.load(str(tmp_path / "shown.toml"))).trainer.run(epochs=1))
+            else:
+                Recipe.load("mlp").override(tomllib.loads(shown))
 
 
 def test_every_block_that_looks_like_one_is_found() -> None:

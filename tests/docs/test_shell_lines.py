@@ -15,7 +15,9 @@ ALL = commands()
 OURS = [command for command in ALL if is_ours(command)]
 #: Commands that take no time.
 CHEAP = {"recipes", "data", "explain", "--help"}
-RUN = sorted({tuple(arguments(c)) for c in OURS if arguments(c)[0] in CHEAP and "LAYER" not in c.words} - {("explain",)})
+RUN = sorted(
+    {tuple(arguments(c)) for c in OURS if arguments(c)[0] in CHEAP and "LAYER" not in c.words} - {("explain",)}
+)
 
 
 @pytest.mark.parametrize("command", OURS, ids=str)
@@ -57,9 +59,18 @@ def test_commands_are_found_wherever_they_stand() -> None:
     ]
 
 
-@pytest.mark.parametrize("wrong", ["trian", "train --epoch 3", "train --epochs many", "train a b c", "export RUN"])
-def test_a_wrong_command_fails(wrong: str) -> None:
-    with pytest.raises(Exception):  # noqa: B017, PT011: Typer's own classes, which have no public name
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ("trian", "No such command"),
+        ("train --epoch 3", "No such option"),
+        ("train --epochs many", "valid integer"),
+        ("train a b c", "unexpected extra argument"),
+        ("export RUN", "Missing"),
+    ],
+)
+def test_a_wrong_command_fails(wrong: str, says: str) -> None:
+    with pytest.raises(Exception, match=says):
         parse(wrong.split())
 
 
