@@ -46,7 +46,7 @@ autodoc_default_options = {"members": True, "show-inheritance": True}
 #: Packages of extras that are not installed: the site can be built without them.
 autodoc_mock_imports = [
     package
-    for package in ("torch", "onnx", "onnxruntime", "sklearn", "scipy", "tensorboardX", "optuna")
+    for package in ("torch", "onnx", "onnxruntime", "google", "sklearn", "scipy", "tensorboardX", "optuna")
     if not find_spec(package)
 ]
 python_maximum_signature_line_length = 80

@@ -3,6 +3,7 @@
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from examples import PAGES, PYTHON, ROOT, blocks, extras, missing_packages, run_page
@@ -24,7 +25,14 @@ def named(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if list(blocks("", text_of(page)))], ids=named)
+def pages_with_examples() -> list[Any]:
+    """Those with any; README.md trains a network, which would take long where every line is counted."""
+    found = [page for page in PAGES if list(blocks("", text_of(page)))]
+    slow = {ROOT / "README.md": [pytest.mark.slow]}
+    return [pytest.param(page, id=named(page), marks=slow.get(page, [])) for page in found]
+
+
+@pytest.mark.parametrize("page", pages_with_examples())
 def test_every_example_runs_and_prints_what_the_page_says(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
