@@ -117,8 +117,10 @@ def index_page(parts: list[Module], names: dict[str, str]) -> str:
     rows = []
     for name in sorted(handgrad.__all__, key=str.lower):
         thing = getattr(handgrad, name)
-        role = "py:mod" if inspect.ismodule(thing) else "py:obj"
-        rows.append((f":{role}:`{name} <handgrad.{name}>`", _sentence(thing.__doc__)))
+        if inspect.ismodule(thing):
+            rows.append((f":py:mod:`{name} <{thing.__name__}>`", _sentence(thing.__doc__)))
+        else:
+            rows.append((f":py:obj:`{name} <handgrad.{name}>`", _sentence(thing.__doc__)))
     return "\n".join([*lines, *_table(rows)])
 
 
