@@ -7,7 +7,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
-from handgrad.web.mathematics import typeset
+from handgrad.display.formulas import typeset
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from handgrad.cli.console import Threads, output_console, percent, seconds
+from handgrad.cli.console import Threads, output_console
+from handgrad.display.numbers import percent, seconds
 from handgrad.errors import ArgumentError, RunError
 
 if TYPE_CHECKING:
@@ -39,8 +40,8 @@ def command(
 
     from rich.markup import escape
 
+    from handgrad.extras import load
     from handgrad.files import write_atomically
-    from handgrad.interop.extras import load
 
     load("jinja2", "report")
     started, console = time.perf_counter(), output_console(as_json=as_json)

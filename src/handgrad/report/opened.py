@@ -86,7 +86,7 @@ class OpenRun:
 
 def class_names_of(saved: SavedRun) -> list[str]:
     """What the classes of a run are called; none where its targets are numbers."""
-    return [str(c) for c in range(saved.classes or 0)]
+    return [saved.class_name(c) for c in range(saved.classes or 0)]
 
 
 def _prepared(saved: SavedRun, data: str | None) -> Experiment:
@@ -95,7 +95,7 @@ def _prepared(saved: SavedRun, data: str | None) -> Experiment:
     path = saved.directory.path
     try:
         experiment = Experiment.prepare(recipe)
-        saved.check_fit(experiment.test.dataset)
+        saved.fitted(experiment.test.dataset)
         return experiment
     except (DataError, ArgumentError, RecipeError) as error:
         raise RunError(

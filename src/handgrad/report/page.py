@@ -53,8 +53,8 @@ def histogram_path(histogram: NDArray[Any]) -> str:
 
 def _filled(template: str, values: Mapping[str, Any]) -> str:
     from handgrad import __version__
+    from handgrad.extras import load
     from handgrad.inspection.doctor import CHECKS
-    from handgrad.interop.extras import load
 
     jinja2 = load("jinja2", "report")
     environment = jinja2.Environment(
