@@ -10,9 +10,18 @@ from sphinx.application import Sphinx
 
 #: What stands where. Derivations and the reference list their own pages.
 NAVIGATION = {
-    "Start": ["handgrad in short <self>"],
+    "Start": ["handgrad in short <self>", "中文 <README.zh-CN>"],
     "Learn": ["docs/derivations/README", "docs/pitfalls", "Page and lessons <docs/page>"],
-    "Use": ["docs/train", "docs/sweep", "docs/sklearn", "docs/interop", "docs/reliability"],
+    "Use": [
+        "docs/train",
+        "docs/data",
+        "docs/report",
+        "docs/notebook",
+        "docs/sweep",
+        "docs/sklearn",
+        "docs/interop",
+        "docs/reliability",
+    ],
     "Reference": ["Names and commands <docs/reference/index>"],
     "Proof": ["docs/benchmarks", "docs/benchmarks-zen5", "docs/reproduction"],
     "Project": [

@@ -115,7 +115,15 @@ def test_a_table_of_amounts(tmp_path: Path) -> None:
     table = tmp_path / "line.csv"
     table.write_text("x,y\n" + "".join(f"{x},{2 * x + 1}\n" for x in range(200)))
     settings = ["--set", "data.targets=numbers", "--set", "loss.name=mean_squared_error", "--epochs", 400]
-    invoke("train", "table", "--data", table, *settings, "--out", tmp_path / "run")
+    settings += ["--validation", 20, "--set", "train.keep_best=true"]
+    result = answer("train", "table", "--data", table, *settings, "--out", tmp_path / "run")
+    assert result["test_accuracy"] is None  # no amount is just right
+    history = json.loads((tmp_path / "run" / "history.json").read_text())
+    losses = [epoch["scores"]["validation"]["loss"] for epoch in history["epochs"]]
+    best = [epoch["number"] for epoch in history["epochs"] if epoch["is_best"]][-1]
+    assert best == losses.index(min(losses)) + 1
+    assert answer("evaluate", tmp_path / "run")["test_loss"] == pytest.approx(result["test_loss"], rel=1e-6)
+    assert "Accuracy" not in invoke("evaluate", tmp_path / "run")
     found = answer("predict", tmp_path / "run", table)["predictions"]
     assert "class" not in found[0]
     assert abs(found[100]["prediction"][0] - 201) < 20

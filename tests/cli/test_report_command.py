@@ -78,7 +78,7 @@ def test_what_is_no_report_is_not_written_over_unless_asked(finished: Path, tmp_
         (["{folder}"], "expected the directory of a handgrad run"),
         (["{run}", "{run}"], "different runs"),
         (["{run}", "--split", "all", "--out", "{folder}/r.html"], "one of test, validation, train"),
-        (["{run}", "--data", "mnist", "--out", "{folder}/r.html"], "inputs (784,) and 10 classes"),
+        (["{run}", "--data", "mnist", "--out", "{folder}/r.html"], "inputs (28, 28) and 10 classes"),
     ],
 )
 def test_what_cannot_be_done_is_refused(arguments: list[str], message: str, finished: Path, tmp_path: Path) -> None:

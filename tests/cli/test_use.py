@@ -38,7 +38,7 @@ def test_evaluate_repeats_the_runs_own_score(finished: Path) -> None:
 
 def test_evaluate_on_data_of_another_shape_is_refused(finished: Path) -> None:
     result = CliRunner().invoke(app, ["evaluate", str(finished), "--data", "mnist"])
-    assert "inputs (784,) and 10 classes" in str(result.exception)
+    assert "inputs (28, 28) and 10 classes" in str(result.exception)
 
 
 def test_predict_reads_rows_of_idx_files(finished: Path, tiny: Path) -> None:

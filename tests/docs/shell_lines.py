@@ -15,7 +15,7 @@ from handgrad.cli import app
 
 SHELL = {"bash", "sh", "shell", "console"}
 #: Programs of others that a page may name. Of handgrad, Python and bash more is known.
-OTHERS = {"ruff", "mypy", "lint-imports", "tensorboard", "sphinx-build"}
+OTHERS = {"jupyter", "ruff", "mypy", "lint-imports", "tensorboard", "sphinx-build"}
 PROGRAMS = OTHERS | {"handgrad", "python", "bash"}
 GROUP: Any = typer.main.get_command(app)
 

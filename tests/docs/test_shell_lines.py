@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from examples import PAGES, ROOT, extras
+from PIL import Image
 from shell_lines import OTHERS, Command, arguments, commands, commands_of, is_ours, parse
 from typer.testing import CliRunner
 
@@ -30,6 +31,10 @@ def test_handgrad_understands_it(command: Command) -> None:
 @pytest.mark.parametrize("words", RUN, ids=" ".join)
 def test_cheap_commands_run(words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    for name in ("cat", "dog"):  # the folder of pictures that the pages speak of
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(5):
+            Image.new("RGB", (8, 8)).save(tmp_path / "photos" / name / f"{number}.png")
     result = CliRunner().invoke(app, list(words))
     assert result.exit_code == 0, result.output
 

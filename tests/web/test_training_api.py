@@ -152,7 +152,7 @@ def test_a_changed_recipe_shows_its_shapes(server: Served) -> None:
         ({"name": "../elsewhere"}, "name is"),
         ({"nonsense": 3}, "is not a value of a recipe"),
         ({"data.layout": "rows"}, "layout is 'rows', expected 'flat' or 'image'"),
-        ({"data.normalize": "foo"}, "normalize is 'foo', expected 'none', 'unit' or 'standard'"),
+        ({"data.normalize": "foo"}, "normalize is 'foo', expected 'none', 'unit', 'standard' or 'featurewise'"),
         ({"data.append_ones": True}, "append_ones"),
         ({"loss.name": "mean_squared_error"}, "data.one_hot = true"),
         ({"model.output_activation": "Softmax"}, "twice"),
@@ -171,7 +171,7 @@ def test_what_would_not_work_is_refused(server: Served, runs: Path, changes: Any
 def test_data_without_classes_or_images_have_recipes_that_do_not_fit_them(server: Served) -> None:
     for changes, sentence in (
         ({"data.layout": "image"}, "(H, W)"),
-        ({"data.normalize": "unit"}, "'none' or 'standard'"),
+        ({"data.normalize": "unit"}, "'none', 'standard' or 'featurewise'"),
         ({"data.one_hot": True}, "without classes"),
         ({"loss": {"name": "softmax_cross_entropy"}}, "numbers as targets"),
     ):

@@ -32,7 +32,7 @@ def command(
 
     from handgrad.ops import limit_threads
     from handgrad.training.assembly import load_data
-    from handgrad.training.run import SavedRun
+    from handgrad.training.run import SavedRun, finite
 
     saved = SavedRun.open(run, device=device)
     console = output_console(as_json=as_json)
@@ -43,11 +43,9 @@ def command(
     with limit_threads(threads, device), console.status(f"Scoring {len(dataset):,} examples …"):
         scores, outputs = _score(saved, dataset)
     result: dict[str, Any] = {"run_directory": str(run), "dataset": dataset.name, "examples": len(dataset)}
-    result |= {"test_accuracy": scores.accuracy, "test_loss": scores.loss}
-    title = f"Accuracy {percent(scores.accuracy)}"
-    console.print(
-        f"[bold green]{title}[/]  loss {scores.loss:.4f}, {len(dataset):,} examples of {escape(dataset.name)}"
-    )
+    result |= finite({"test_accuracy": scores.accuracy, "test_loss": scores.loss})
+    accuracy = f"[bold green]Accuracy {percent(scores.accuracy)}[/]  " if dataset.is_right_or_wrong else ""
+    console.print(f"{accuracy}loss {scores.loss:.4f}, {len(dataset):,} examples of {escape(dataset.name)}")
     if saved.classes:
         result["classes"] = _print_classes(console, dataset.labels, outputs.argmax(axis=1), saved)
     if as_json:

@@ -178,11 +178,10 @@ class TrainingDisplay:
             trained += " (stopped early)"
         if experiment.trainer.stopped_by == "patience":
             trained += " (no better validation score for a while)"
-        kind = "Accuracy" if _has_no_test_data(experiment) else "Test accuracy"
-        self.console.print(
-            f"\n[bold green]{kind} {percent(result['test_accuracy'])}[/]  "
-            f"loss {number(result['test_loss'])}, {result['parameters']:,} parameters, {trained}"
-        )
+        accuracy, loss = result["test_accuracy"], f"loss {number(result['test_loss'])}"
+        best, rest = (loss, "") if accuracy is None else (f"accuracy {percent(accuracy)}", f"{loss}, ")
+        title = best.capitalize() if _has_no_test_data(experiment) else f"Test {best}"
+        self.console.print(f"\n[bold green]{title}[/]  {rest}{result['parameters']:,} parameters, {trained}")
         directory = escape(result["run_directory"])
         self.console.print(f"Everything is in [bold]{directory}[/]: weights, history, pictures.", soft_wrap=True)
         if experiment.trainer.stopped_by == "request":

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, overload
 
@@ -105,6 +106,11 @@ class Dataset:
                 f"{self.name}: label {self.labels[outside[0]]} at index {outside[0]}, expected 0 to "
                 f"{self.classes - 1} for {self.classes} classes; correct the label or raise classes."
             )
+
+    @cached_property
+    def is_right_or_wrong(self) -> bool:
+        """Whether the targets are classes, or a column that says no or yes by 0 or 1; else they are amounts."""
+        return self.classes is not None or (self.labels.shape[1] == 1 and bool(np.isin(self.labels, (0, 1)).all()))
 
     def __len__(self) -> int:
         return len(self.inputs)

@@ -1,5 +1,7 @@
 """The words that people read for numbers, in the terminal and in notebooks."""
 
+import math
+
 
 def seconds(value: float) -> str:
     """A duration for reading.
@@ -26,13 +28,13 @@ def number(value: float | None) -> str:
     return f"{value:.4f}" if abs(value) < 1e5 else f"{value:.3e}"
 
 
-def percent(share: float) -> str:
-    """A share as a percentage with two decimals.
+def percent(share: float | None) -> str:
+    """A share as a percentage with two decimals; a dash where there is none.
 
-    >>> percent(0.98765)
-    '98.77 %'
+    >>> percent(0.98765), percent(None)
+    ('98.77 %', '—')
     """
-    return f"{100 * share:.2f} %"
+    return "—" if share is None or math.isnan(share) else f"{100 * share:.2f} %"
 
 
 def counted(count: int, name: str, ending: str = "s") -> str:

@@ -66,14 +66,16 @@ def curves(history: History) -> Figure:
     """Loss and accuracy by epoch: training, validation and test, as far as they were recorded."""
     epochs = [epoch for epoch in history.epochs if epoch.complete] or history.epochs
     names = sorted({name for epoch in epochs for name in epoch.scores}, reverse=True)
-    figure = Picture(figsize=(9.5 if names else 5.2, 3.8), layout="constrained")
-    panels = figure.subplots(1, 2 if names else 1, squeeze=False)[0]
+    has_accuracy = any(not math.isnan(scores.accuracy) for epoch in epochs for scores in epoch.scores.values())
+    figure = Picture(figsize=(9.5 if has_accuracy else 5.2, 3.8), layout="constrained")
+    panels = figure.subplots(1, 2 if has_accuracy else 1, squeeze=False)[0]
     _line(panels[0], epochs, lambda epoch: epoch.train_loss, "train")
     for name in names:
         _line(panels[0], epochs, lambda epoch, name=name: epoch.scores[name].loss, name)  # type: ignore[misc]
-        _line(panels[1], epochs, lambda epoch, name=name: epoch.scores[name].accuracy, name)  # type: ignore[misc]
+        if has_accuracy:
+            _line(panels[1], epochs, lambda epoch, name=name: epoch.scores[name].accuracy, name)  # type: ignore[misc]
     _finish(panels[0], "mean loss")
-    if names:
+    if has_accuracy:
         _finish(panels[1], "accuracy")
         panels[1].yaxis.set_major_formatter(PercentFormatter(1.0))
     return figure

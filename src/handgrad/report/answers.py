@@ -1,7 +1,7 @@
 """What a network says of a part of the data."""
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,7 +61,7 @@ class Answers:
             mean = loss.per_example(loss(ops.asarray(raw), targets, ops=ops), len(dataset))
             outputs = np.asarray(ops.to_numpy(loss.probabilities(ops.asarray(raw), ops=ops)), np.float64)
         right = count_correct(raw, dataset.labels, loss.threshold) / len(dataset)
-        return cls(split, dataset, outputs, mean, right if _is_right_or_wrong(dataset) else None)
+        return cls(split, dataset, outputs, mean, right if dataset.is_right_or_wrong else None)
 
     @property
     def predicted(self) -> NDArray[np.int64]:
@@ -84,9 +84,3 @@ class Answers:
         """Whether both are about the very same examples in the same order."""
         mine, theirs = self.dataset, other.dataset
         return np.array_equal(mine.labels, theirs.labels) and np.array_equal(mine.inputs, theirs.inputs)
-
-
-def _is_right_or_wrong(dataset: Dataset) -> bool:
-    """Whether targets are classes, or a column that says no or yes by 0 or 1."""
-    labels: NDArray[Any] = dataset.labels
-    return dataset.classes is not None or (labels.shape[1] == 1 and bool(np.isin(labels, (0, 1)).all()))

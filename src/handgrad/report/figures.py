@@ -65,10 +65,10 @@ def losses(history: History) -> Figure:
 
 
 def accuracies(history: History) -> Figure | None:
-    """Accuracy by epoch of everything that was scored; None where nothing was."""
+    """Accuracy by epoch of everything that was scored; None where nothing was, or the targets are amounts."""
     epochs = _even(history.epochs)
     names = _scored(epochs)
-    if not names:
+    if all(math.isnan(epoch.scores[name].accuracy) for name in names for epoch in _having(epochs, name)):
         return None
     figure, axis = _blank("accuracy")
     for name in names:

@@ -1,5 +1,6 @@
 """How well a model does on data it does not learn from."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ def evaluate(model: Layer, loss: Loss, loader: Loader) -> Scores:
         total += loss.per_example(float(value), size) * size
         correct += count_correct(parameters.ops.to_numpy(outputs), targets, loss.threshold)
         count += size
-    return Scores(total / count, correct / count, count)
+    return Scores(total / count, correct / count if loader.dataset.is_right_or_wrong else math.nan, count)
 
 
 def count_correct(outputs: "np.ndarray[Any, Any]", targets: "np.ndarray[Any, Any]", threshold: float = 0.5) -> int:

@@ -176,7 +176,7 @@ def phases(
         candidate = recipe.override(changes | {"data.validation": recipe.select.validation})
         experiment = Experiment.prepare(candidate, splits=splits, device=device)
         yield Phase(f"width {width}", experiment, dict(scores))
-        scores[width] = experiment.trainer.history.epochs[-1].scores["validation"].accuracy
+        scores[width] = experiment.trainer.history.epochs[-1].scores["validation"].merit
     if scores:
         best = max(scores, key=lambda width: scores[width])
         recipe = recipe.override({"model.hidden": (best,)})

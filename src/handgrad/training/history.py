@@ -12,13 +12,22 @@ class Scores:
 
     Args:
         loss: mean loss an example.
-        accuracy: share classified rightly, in [0, 1].
+        accuracy: share of right answers, in [0, 1]; NaN where the targets are amounts, of which none is just right.
         count: number of examples.
     """
 
     loss: float
     accuracy: float
     count: int
+
+    @property
+    def merit(self) -> float:
+        """What is to be as large as possible: the accuracy, or for amounts minus the loss.
+
+        >>> Scores(0.5, 0.9, 10).merit, Scores(0.5, math.nan, 10).merit
+        (0.9, -0.5)
+        """
+        return -self.loss if math.isnan(self.accuracy) else self.accuracy
 
     def _repr_html_(self) -> str:
         from handgrad.training.display import scores_html

@@ -78,7 +78,8 @@ class Trainer:
         keep_best: when the run ends, go back to the parameters with the best validation score.
         rng: for dropout; needed only where a layer draws numbers.
 
-    A validation score is better if its accuracy is higher, or equal with a lower loss.
+    A validation score is better if its accuracy is higher, or equal with a lower loss; where the targets are amounts,
+    if its loss is lower.
 
     Raises:
         ArgumentError: patience or keep_best without a "validation" monitor, or a setting out of range.
@@ -334,4 +335,4 @@ def _weakly(method: Callable[..., Any]) -> Callable[..., Any]:
 
 def _rank(scores: Scores) -> tuple[float, float]:
     """Higher is better: accuracy first, then a lower loss."""
-    return scores.accuracy, -scores.loss
+    return scores.merit, -scores.loss

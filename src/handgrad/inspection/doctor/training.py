@@ -38,8 +38,10 @@ def training_breaks_down(patient: Patient) -> Iterator[Finding]:
 
 
 def cannot_learn_by_heart(patient: Patient) -> Iterator[Finding]:
-    """A network that cannot even fit twenty examples."""
+    """A network that cannot even fit twenty examples; of amounts none is just right."""
     few = patient.examples[:_FEW]
+    if not few.is_right_or_wrong:
+        return
     right = 0.0
     for rate in _RATES:
         right = max(right, _learned_by_heart(patient, rate))
