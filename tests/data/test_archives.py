@@ -80,3 +80,9 @@ def test_what_is_no_archive(tmp_path: Path) -> None:
             archive.writestr(name, b"\x93NUMPY\x01\x00 what is this")
     with pytest.raises(DataError, match="cannot be read as arrays"):
         load(path)
+    np.savez(path, x=PIXELS, y=LABELS)
+    path.write_bytes(
+        path.read_bytes().replace(b"PK\x01\x02\x2d\x03\x2d\x00\x00\x00", b"PK\x01\x02\x2d\x03\x2d\x00\x01\x00")
+    )
+    with pytest.raises(DataError, match="encrypted"):
+        load(path)

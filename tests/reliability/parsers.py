@@ -8,10 +8,12 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import safetensors.numpy
@@ -19,9 +21,10 @@ from PIL import Image
 
 from handgrad import losses, optimizers
 from handgrad.cli.train import assignment
-from handgrad.data import read_idx, write_idx
+from handgrad.data import archives, read_idx, write_idx
 from handgrad.data.datasets import load
 from handgrad.data.digits import as_mnist, read_image
+from handgrad.data.pictures import read_pixels
 from handgrad.training.assembly import build_schedule
 from handgrad.training.checkpoint import Checkpoint, _checksum
 from handgrad.training.construct import construct
@@ -69,6 +72,33 @@ def from_file(name: str, read: Callable[[Path], object]) -> Callable[[bytes], ob
 
 
 # -- data ----------------------------------------------------------------------------------------------
+
+
+def archive_files() -> list[bytes]:
+    """Uncompressed, compressed, of one part and of two."""
+    pixels, labels = np.arange(48, dtype=np.uint8).reshape(6, 4, 2), np.arange(6) % 2
+    rows, names = np.linspace(0, 1, 12).reshape(6, 2), np.array(list("ababab"))
+    contents = []
+    for save, arrays in (
+        (np.savez, {"x": pixels, "y": labels}),
+        (np.savez_compressed, {"x_train": rows, "y_train": names, "x_test": rows, "y_test": names}),
+    ):
+        file = io.BytesIO()
+        save(file, **arrays)
+        contents.append(file.getvalue())
+    return contents
+
+
+def read_mapped(path: Path) -> object:
+    """As an archive that is larger than memory, of which no checksum is looked at."""
+    with mock.patch.object(archives, "most_bytes_in_memory", return_value=0):
+        splits = load(path)
+        return [np.array(part.inputs) for part in splits]
+
+
+def tables() -> list[bytes]:
+    rows = "size,colour,kind\n" + "1.5,red,a\n2,blue,b\n" * 5
+    return [rows.encode(), rows.replace(",", ";").encode("utf-8-sig"), b"x\ty\n" + b"1\t0.5\n2\t0.25\n" * 5]
 
 
 def idx_files() -> list[bytes]:
@@ -269,10 +299,14 @@ PARSERS = [
     Parser("IDX, gzipped", from_file("x.gz", read_idx), lambda: [gzip.compress(seed) for seed in idx_files()]),
     Parser("IDX, inside gzip", from_file("y.gz", read_idx), idx_files, lambda content: gzip.compress(content, 1)),
     Parser("directory of data", read_folder, lambda: [idx_files()[0]]),
+    Parser("archive", from_file("x.npz", load), archive_files),
+    Parser("archive, mapped", from_file("y.npz", read_mapped), archive_files),
+    Parser("picture of a folder", from_file("z.png", lambda path: read_pixels(path, (5, 4, 3))), pictures),
     Parser("picture", from_file("x.png", lambda path: as_mnist(read_image(path))), pictures),
     Parser(
         "PNG, inside its checksums", from_file("y.png", lambda p: as_mnist(read_image(p))), png_files, with_checksums
     ),
+    *([Parser("table", from_file("x.csv", load), tables)] if find_spec("pandas") else []),
     Parser("recipe", from_file("x.toml", read_recipe), recipe_files),
     Parser("--set", change, changes),
     Parser("run.json", opened("run.json"), compact_json("run.json")),

@@ -23,6 +23,9 @@ _SPLIT_NAMES = (
 )
 _WHOLE_NAMES = (("x", "y"), ("X", "y"), ("inputs", "labels"), ("images", "labels"), ("data", "target"))
 
+#: What zipfile and NumPy raise for damaged files, encrypted ones, and such that would not fit in memory.
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError, struct.error, RuntimeError, MemoryError)
+
 
 def load_archive(path: Path, *, targets: Targets = "auto", held_out: float = 0.2) -> Splits:
     """Read arrays that `numpy.savez` has written, under names such as `x_train, y_train, x_test, y_test` or `x, y`.
@@ -49,7 +52,7 @@ def load_archive(path: Path, *, targets: Targets = "auto", held_out: float = 0.2
     """
     try:
         arrays = _read_arrays(path)
-    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError, struct.error) as error:
+    except _UNREADABLE as error:
         raise DataError(f"{path} cannot be read as arrays: {error}; write it with numpy.savez.") from error
     name = path.stem
     inputs = [_as_inputs(array) for array in arrays[::2]]
