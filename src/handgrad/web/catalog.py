@@ -49,6 +49,8 @@ class Entry:
         accuracy: on test data, as far as it is known.
         raw_shape: of one raw input.
         classes: number of classes, or None where the targets are numbers.
+        class_names: of the classes, or None where numbers are their names.
+        feature_names: of a table's columns, or None where there are none.
         version: changes whenever the weights do.
     """
 
@@ -61,6 +63,8 @@ class Entry:
     accuracy: float | None
     raw_shape: Shape
     classes: int | None
+    class_names: tuple[str, ...] | None
+    feature_names: tuple[str, ...] | None
     version: str
 
     def to_dict(self) -> dict[str, Any]:
@@ -252,6 +256,8 @@ class Catalog:
             accuracy=None,
             raw_shape=data.inputs.shape[1:],
             classes=data.classes,
+            class_names=data.class_names,
+            feature_names=data.feature_names,
             version=_fingerprint(recipe),  # from which its first weights follow
         )
 
@@ -287,6 +293,10 @@ def _fingerprint(recipe: Recipe) -> str:
     return f"{__version__}-{zlib.crc32(repr(recipe).encode()):08x}"
 
 
+def _names(values: list[Any] | None) -> tuple[str, ...] | None:
+    return None if values is None else tuple(map(str, values))
+
+
 def _describe_run(files: RunFiles) -> Entry:
     values = files.values
     try:
@@ -301,6 +311,8 @@ def _describe_run(files: RunFiles) -> Entry:
             accuracy=files.accuracy(),
             raw_shape=tuple(int(length) for length in values["raw_shape"]),
             classes=None if values["classes"] is None else int(values["classes"]),
+            class_names=_names(values.get("class_names")),
+            feature_names=_names(values.get("feature_names")),
             version=files.version,
         )
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:

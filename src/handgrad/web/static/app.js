@@ -3,7 +3,7 @@
 import { getJSON, Refused } from "./api.js";
 import { followTheme, THEMES } from "./colours.js";
 import { announce, el, offer, percent } from "./dom.js";
-import { seesImages } from "./example.js";
+import { seesDrawings } from "./example.js";
 import { languages, preferredLanguage, register, speak, t, translate } from "./i18n.js";
 import { createStore } from "./state.js";
 import { later } from "./later.js";
@@ -102,7 +102,7 @@ const page = {
 
 /** Where the address names none: the trained network that is known to read pictures best, or one to train. */
 function usualModel() {
-  const trained = page.models.filter((model) => model.trained && seesImages(model));
+  const trained = page.models.filter((model) => model.trained && seesDrawings(model));
   const [best] = trained.sort((one, other) => (other.accuracy ?? -1) - (one.accuracy ?? -1));
   return best ?? page.models.find((model) => model.id === "recipes/mlp") ?? page.models[0];
 }

@@ -5,8 +5,14 @@ import { sizeOf } from "./shapes.js";
 const LEVELS = 15; // four bits a pixel: nobody sees more, and a link stays short
 const STEP = 255 / LEVELS;
 
-/** Whether a model looks at pictures, rather than at a few numbers. */
-export const seesImages = (model) => model.raw_shape.length === 2;
+/** Whether a model looks at pictures in grey levels. */
+export const seesGrey = (model) => model.raw_shape.length === 2;
+
+/** Whether a model looks at pictures, in grey levels or in colours, rather than at a few numbers. */
+export const seesImages = (model) => seesGrey(model) || (model.raw_shape.length === 3 && model.raw_shape[2] === 3);
+
+/** Whether what is drawn on the pad can be prepared for a model. */
+export const seesDrawings = (model) => seesGrey(model) && model.raw_shape[0] === model.raw_shape[1] && model.classes !== null;
 
 /** The bytes that a text in base64 stands for, in the usual alphabet or in that for addresses. */
 export function fromBase64(text) {
@@ -34,7 +40,7 @@ export function drawnExample(pixels) {
 export function readExample(example, model) {
   const [, kind, rest] = /^(test|drawn|values)-(.+)$/.exec(example) ?? [];
   if (kind === "test" && /^\d{1,7}$/.test(rest)) return { kind, index: Number(rest) };
-  if (kind === "drawn" && seesImages(model)) return readPixels(rest, sizeOf(model.raw_shape));
+  if (kind === "drawn" && seesDrawings(model)) return readPixels(rest, sizeOf(model.raw_shape));
   if (kind === "values" && !seesImages(model)) return readValues(rest, sizeOf(model.raw_shape));
   return null;
 }
@@ -52,5 +58,8 @@ function readValues(text, size) {
   return input.length === size && input.every(Number.isFinite) ? { kind: "values", input } : null;
 }
 
-/** An English digit with its article: a 7, an 8. */
-export const withArticle = (label) => `${/^(8|11$|18$)/.test(String(label)) ? "an" : "a"} ${label}`;
+/** What a class of a model is called: by its data, or by its number. */
+export const className = (model, label) => model.class_names?.[Number(label)] ?? String(label);
+
+/** A class with its English article: a 7, an 8, an owl. */
+export const withArticle = (label) => `${/^(8|11$|18$|[aeiou])/i.test(String(label)) ? "an" : "a"} ${label}`;

@@ -1,7 +1,7 @@
 // What the network says: a bar for each class, and the class that has the longest.
 
 import { announce, debounced, el, number, percent } from "../dom.js";
-import { withArticle } from "../example.js";
+import { className, withArticle } from "../example.js";
 import { register, say, t } from "../i18n.js";
 
 register({
@@ -46,7 +46,7 @@ export function createBars() {
 
   function count(classes) {
     if (rows.length === classes) return;
-    rows = Array.from({ length: classes }, (_, index) => createRow(index));
+    rows = Array.from({ length: classes }, createRow);
     body.replaceChildren(...rows.map((row) => row.element));
   }
 
@@ -60,16 +60,16 @@ export function createBars() {
       count(outputs?.length ?? model.classes ?? 0);
       const best = outputs && model.classes !== null ? outputs.indexOf(Math.max(...outputs)) : -1;
       const format = model.classes === null ? number : percent;
-      rows.forEach((row, index) => row.show(outputs?.[index], index === best, format));
+      rows.forEach((row, index) => row.show(className(model, index), outputs?.[index], index === best, format));
       table.hidden = !rows.length;
       note.hidden = model.trained || model.classes === null;
       judgement.hidden = best < 0 || label === "";
       verdict.classList.toggle("nothing", !outputs);
       if (!outputs) say(verdict, "bars.nothing");
-      else say(verdict, "bars.numbers", { numbers: best < 0 ? outputs.map((output) => number(output)).join(", ") : best });
-      if (!judgement.hidden) judge(judgement, label === String(best), label);
+      else say(verdict, "bars.numbers", { numbers: best < 0 ? outputs.map((output) => number(output)).join(", ") : className(model, best) });
+      if (!judgement.hidden) judge(judgement, label === String(best), className(model, label));
       const now = best < 0 ? "" : `${best} ${example}`;
-      if (now && now !== spoken) speak({ label: best, percent: percent(outputs[best]) });
+      if (now && now !== spoken) speak({ label: className(model, best), percent: percent(outputs[best]) });
       spoken = now;
     },
   };
@@ -80,15 +80,17 @@ function judge(judgement, right, label) {
   judgement.classList.toggle("right", right);
 }
 
-function createRow(index) {
+function createRow() {
   const mark = el("span", { class: "mark", "aria-hidden": "true" });
   const spoken = el("span", { class: "visually-hidden", t: "bars.best", hidden: true });
   const bar = el("span", { class: "bar", "aria-hidden": "true" });
   const share = el("span", { class: "share" });
-  const name = el("th", { scope: "row" }, mark, String(index), spoken);
+  const text = el("span");
+  const name = el("th", { scope: "row" }, mark, text, spoken);
   return {
     element: el("tr", {}, name, el("td", {}, el("span", { class: "track" }, bar), share)),
-    show(output, wins, format) {
+    show(called, output, wins, format) {
+      text.textContent = called;
       const row = name.parentElement;
       bar.style.setProperty("--share", String(Math.min(1, Math.max(0, output ?? 0))));
       share.textContent = output === undefined ? "–" : format(output);

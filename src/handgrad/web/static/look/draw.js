@@ -6,7 +6,7 @@
 import { getJSON, modelPath, postBytes, Refused } from "../api.js";
 import { createBars } from "./bars.js";
 import { el, latest } from "../dom.js";
-import { drawnExample, fromBase64, readExample, rounded, seesImages } from "../example.js";
+import { drawnExample, fromBase64, readExample, rounded, seesDrawings, seesImages } from "../example.js";
 import { createGallery } from "./gallery.js";
 import { register, t } from "../i18n.js";
 import { createLabels, labelsOf } from "./labels.js";
@@ -38,6 +38,7 @@ export function mount(element, page) {
   page.store.subscribe(() => {
     const images = !page.model() || seesImages(page.model());
     for (const part of forImages) part.hidden = !images;
+    pad.element.hidden = page.model() !== undefined && !seesDrawings(page.model());
     for (const part of forNumbers) part.hidden = images;
     given.follow();
   }, ["model", "version"]);
@@ -99,7 +100,7 @@ class Given {
     const { example, unlabelled } = store.get();
     const label = unlabelled ? UNKNOWN : store.get().label;
     if (!model) return;
-    if (this.source === "pad" && example === this.shown && seesImages(model)) {
+    if (this.source === "pad" && example === this.shown && seesDrawings(model)) {
       await this.look();
       return;
     }

@@ -2,9 +2,9 @@
 
 import { getJSON, modelPath } from "../api.js";
 import { el, latest, moveWithArrows, percent } from "../dom.js";
-import { fromBase64, withArticle } from "../example.js";
+import { className, fromBase64, withArticle } from "../example.js";
 import { register, say } from "../i18n.js";
-import { paintGrey } from "./seen.js";
+import { paint } from "./seen.js";
 
 register({
   en: {
@@ -20,14 +20,14 @@ register({
     "gallery.previous": "Previous pictures",
     "gallery.next": "Next pictures",
     "gallery.range": "{first}–{last} of {total}",
-    "gallery.order": "Test images classified wrongly, the greatest loss first: the true digit → what the network said.",
+    "gallery.order": "Test images classified wrongly, the greatest loss first: the true class → what the network said.",
   },
   zh: {
     "gallery.title": "或选一张图",
     "gallery.test": "测试图像",
     "gallery.mistakes": "错得最厉害的",
-    "gallery.image": "第 {index} 张测试图，数字 {label}",
-    "gallery.mistake": "第 {index} 张测试图，数字 {label}，被认成 {prediction}，概率 {percent}",
+    "gallery.image": "第 {index} 张测试图，{label}",
+    "gallery.mistake": "第 {index} 张测试图，{label}，被认成 {prediction}，概率 {percent}",
     "gallery.none": "它在测试图像上没有出错。",
     "gallery.untrained": "这个网络还什么都没学过，几乎全是错。请在上方选一个运行记录，或训练一个。",
     "gallery.stale": "权重已经变了。",
@@ -35,7 +35,7 @@ register({
     "gallery.previous": "上一页",
     "gallery.next": "下一页",
     "gallery.range": "第 {first}–{last} 张，共 {total} 张",
-    "gallery.order": "分错的测试图像，损失最大的在前：真实数字 → 网络的回答。",
+    "gallery.order": "分错的测试图像，损失最大的在前：真实类别 → 网络的回答。",
   },
 });
 
@@ -85,8 +85,7 @@ export function createGallery(page, choose) {
     const why = !mistakes ? "" : !state.model.trained ? "gallery.untrained" : total ? "gallery.order" : "gallery.none";
     remark.hidden = !why;
     if (why) say(remark, why);
-    const shape = state.model.raw_shape;
-    pictures.replaceChildren(...examples.map((example) => thumbnail(example, shape, mistakes, choose)));
+    pictures.replaceChildren(...examples.map((example) => thumbnail(example, state.model, mistakes, choose)));
     pages.show(state.start, examples.length, total);
     mark(state.chosen);
   }
@@ -145,13 +144,14 @@ function createPages(turn) {
   };
 }
 
-function thumbnail(example, shape, mistakes, choose) {
-  const { index, label, prediction, probability } = example;
+function thumbnail(example, model, mistakes, choose) {
+  const { index, probability } = example;
+  const [label, prediction] = [example.label, example.prediction].map((each) => className(model, each));
   const values = { index, label, article: withArticle(label), prediction, percent: percent(probability) };
   const button = el(
     "button",
     { class: "thumbnail", label: mistakes ? "gallery.mistake" : "gallery.image", values, data: { example: `test-${index}` } },
-    paintGrey(el("canvas", { class: "grey", "aria-hidden": "true" }), fromBase64(example.pixels), shape),
+    paint(el("canvas", { class: "grey", "aria-hidden": "true" }), fromBase64(example.pixels), model.raw_shape),
     mistakes ? el("span", { class: "small numbers", "aria-hidden": "true" }, `${label} → ${prediction}`) : null,
   );
   button.addEventListener("click", () => choose(example));

@@ -1,7 +1,7 @@
 // What a picture really is: chosen by whoever drew it, known for a picture of the data.
 
 import { el } from "../dom.js";
-import { seesImages } from "../example.js";
+import { className, seesImages } from "../example.js";
 import { register, say } from "../i18n.js";
 
 register({
@@ -27,11 +27,11 @@ export function createLabels(chosen) {
   const choices = el("div", { class: "choices" });
   const legend = el("legend", { t: "labels.title" });
   const why = el("p", { class: "faint small", t: "labels.why" });
-  let shown = 0;
+  let shown = "";
 
-  function choice(value) {
+  function choice(value, called) {
     const radio = el("input", { type: "radio", name: "label", value, on: { change: () => chosen(value) } });
-    const name = value ? el("span", {}, value) : el("span", { t: "labels.unknown" });
+    const name = value ? el("span", {}, called) : el("span", { t: "labels.unknown" });
     return el("label", { class: value ? "choice" : "choice unknown" }, radio, name);
   }
 
@@ -40,9 +40,11 @@ export function createLabels(chosen) {
     /** The labels that a model can have, and which one holds. */
     show(model, label) {
       const labels = labelsOf(model);
-      if (shown !== labels.length) {
-        choices.replaceChildren(...labels.map(choice), choice(""));
-        shown = labels.length;
+      const names = labels.map((each) => className(model, each));
+      if (shown !== names.join("\n")) {
+        choices.replaceChildren(...labels.map((each, place) => choice(each, names[place])), choice(""));
+        choices.classList.toggle("words", Boolean(model.class_names));
+        shown = names.join("\n");
       }
       say(legend, seesImages(model) ? "labels.title" : "labels.answer");
       for (const radio of choices.querySelectorAll("input")) radio.checked = radio.value === label;

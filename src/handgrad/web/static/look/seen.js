@@ -33,13 +33,17 @@ register({
 const STEPS = ["light_on_dark", "cropped", "scaled", "centred"];
 
 const [OPAQUE, GREY] = [0xff000000, 0x010101]; // of a colour in one number; red, green and blue are alike
+const [GREEN, BLUE] = [0x100, 0x10000];
 
-/** Put grey levels into a canvas: one of its pixels for each, 255 white. */
-export function paintGrey(canvas, pixels, [height, width]) {
+/** Put a picture into a canvas: a pixel for each grey level, 255 white, or for each three of red, green and blue. */
+export function paint(canvas, pixels, [height, width, channels]) {
   if (canvas.height !== height || canvas.width !== width) Object.assign(canvas, { height, width });
   const picture = new ImageData(width, height);
   const colours = new Uint32Array(picture.data.buffer);
-  for (let place = 0; place < pixels.length; place++) colours[place] = OPAQUE + GREY * pixels[place];
+  for (let place = 0; place < colours.length; place++) {
+    const first = 3 * place;
+    colours[place] = OPAQUE + (channels ? pixels[first] + GREEN * pixels[first + 1] + BLUE * pixels[first + 2] : GREY * pixels[place]);
+  }
   canvas.getContext("2d", { willReadFrequently: true }).putImageData(picture, 0, 0);
   return canvas;
 }
@@ -63,7 +67,7 @@ export function createSeen() {
     showPicture(pixels, shape, key, values) {
       const canvas = el("canvas", { label: "seen.picture", values: sizes(shape), role: "img", class: "grey" });
       content.replaceChildren(
-        el("div", { class: "single" }, paintGrey(canvas, pixels, shape), el("p", { class: "faint small", t: key, values })),
+        el("div", { class: "single" }, paint(canvas, pixels, shape), el("p", { class: "faint small", t: key, values })),
       );
     },
   };
@@ -77,7 +81,7 @@ function createFigure(name) {
   return {
     element: el("figure", { class: `step ${name}` }, canvas, caption),
     show(pixels, shape, size) {
-      paintGrey(canvas, pixels, shape);
+      paint(canvas, pixels, shape);
       say(caption, `seen.${name}`, { size, box: Math.round((size * 20) / 28) }); // as mnist_steps has it
     },
   };

@@ -2,6 +2,7 @@
 
 import { getJSON, modelPath } from "../api.js";
 import { el, latest, number } from "../dom.js";
+import { className } from "../example.js";
 import { register } from "../i18n.js";
 import { sizeOf } from "../shapes.js";
 
@@ -29,21 +30,26 @@ export function createValues(page, entered, choose) {
   const fields = el("div", { class: "row" });
   const why = el("p", { class: "faint small" });
   let chosen = "";
+  let model = null;
   const list = el("div", { class: "row" });
   const element = el("div", { class: "stack" }, el("h2", { t: "values.title" }), why, fields, el("h3", { t: "values.examples" }), list);
 
   function field(_, place) {
-    const box = el("input", { type: "number", step: "any", label: "values.number", values: { place: place + 1 } });
+    const called = model.feature_names?.[place];
+    const named = called ? { "aria-label": called } : { label: "values.number", values: { place: place + 1 } };
+    const box = el("input", { type: "number", step: "any", ...named });
     box.addEventListener("input", () => {
       const numbers = [...fields.querySelectorAll("input")].map((each) => each.valueAsNumber);
       if (numbers.every(Number.isFinite)) entered(numbers);
     });
-    return el("label", { class: "value" }, el("span", { "aria-hidden": "true" }, "x", el("sub", {}, String(place + 1))), box);
+    const title = called ? [called] : ["x", el("sub", {}, String(place + 1))];
+    return el("label", { class: called ? "value named" : "value" }, el("span", { "aria-hidden": "true" }, title), box);
   }
 
   function entry(example) {
     const inputs = `(${example.inputs.map((value) => number(value)).join(", ")})`;
-    const target = [example.label ?? example.target].flat().map((value) => number(value)).join(", ");
+    const isClass = example.label !== undefined && example.label !== null;
+    const target = isClass ? className(model, example.label) : [example.target].flat().map((value) => number(value)).join(", ");
     const values = { index: example.index, inputs, target };
     const on = { click: () => choose(example) };
     return el("button", { class: "numbers", label: "values.example", values, on, data: { example: `test-${example.index}` } }, `${inputs} → ${target}`);
@@ -68,7 +74,8 @@ export function createValues(page, entered, choose) {
     element,
     mark,
     /** The fields and examples of another model. */
-    follow(model) {
+    follow(other) {
+      model = other;
       const count = sizeOf(model.raw_shape);
       why.replaceChildren(el("span", { t: "values.why", values: { count } }));
       fields.replaceChildren(...Array.from({ length: count }, field));
@@ -77,7 +84,8 @@ export function createValues(page, entered, choose) {
     },
     show(numbers) {
       [...fields.querySelectorAll("input")].forEach((box, place) => {
-        if (box.valueAsNumber !== numbers[place]) box.value = String(numbers[place]);
+        const shown = Number(numbers[place].toPrecision(7)); // all that float32 holds, without the digits of a double
+        if (box.valueAsNumber !== shown) box.value = String(shown);
       });
     },
   };

@@ -3,7 +3,7 @@
 import { modelPath, postArrays } from "../api.js";
 import { announce, el, latest, number, offer, percent } from "../dom.js";
 import { COVER, readChange, writeChange } from "./changes.js";
-import { seesImages } from "../example.js";
+import { className, seesGrey } from "../example.js";
 import { register, t } from "../i18n.js";
 import { cellOf, splitName } from "./steps.js";
 import { editsOf, isChanged, MOST, MOST_EDITS, situationOf } from "./trace.js";
@@ -115,7 +115,7 @@ export function mount(element, page) {
     const state = store.get();
     if (!state.network) return;
     const change = readChange(state.change);
-    image.hidden = !seesImages(state.network);
+    image.hidden = !seesGrey(state.network);
     [rotate.input.value, noise.input.value] = [String(change.rotate), String(change.noise)];
     rotate.shown.textContent = t("whatif.degrees", { value: change.rotate });
     noise.shown.textContent = percent(change.noise, 0);
@@ -125,7 +125,7 @@ export function mount(element, page) {
   function toolsFor(state) {
     const cell = cellOf(state.cell);
     const [kind, name] = splitName(cell?.array ?? "");
-    if (kind === "activation" && name === "0" && seesImages(state.network)) return [coverButton(cell, state)];
+    if (kind === "activation" && name === "0" && seesGrey(state.network)) return [coverButton(cell, state)];
     const unit = kind === "activation" || kind === "gradient" ? unitOf(Number(name) - 1, cell.index, state.network) : null;
     if (unit) return [el("button", { on: { click: () => silence(unit) } }, t("whatif.silence", { unit: unit.unit, layer: unit.title }))];
     if (["parameter", "parameter_gradient", "updated"].includes(kind)) return [weightForm(name, cell.index)];
@@ -196,9 +196,9 @@ export function mount(element, page) {
     const now = state.trace.about.probabilities;
     if (before.length !== now.length) return table.replaceChildren(el("p", { class: "faint", t: "whatif.unlike", values: { model: state.compared } }));
     const isClasses = state.network.classes !== null;
-    const show = (values) => (isClasses ? values.indexOf(Math.max(...values)) : values.map((value) => number(value)).join(", "));
+    const show = (values) => (isClasses ? className(state.network, values.indexOf(Math.max(...values))) : values.map((value) => number(value)).join(", "));
     const sentence = compared(show(before), show(now), state);
-    const rows = now.map((value, place) => el("tr", {}, el("th", { scope: "row" }, String(place)), bar(before[place], isClasses), bar(value, isClasses)));
+    const rows = now.map((value, place) => el("tr", {}, el("th", { scope: "row" }, className(state.network, place)), bar(before[place], isClasses), bar(value, isClasses)));
     const titles = state.compared ? [state.compared, state.model] : [t("whatif.unchanged"), t("whatif.now")];
     const head = el("tr", {}, el("th", { t: isClasses ? "whatif.class" : "whatif.output" }), ...titles.map((title) => el("th", {}, title)));
     table.replaceChildren(el("p", {}, sentence), el("table", { class: "compared numbers" }, el("thead", {}, head), el("tbody", {}, ...rows)));

@@ -2,7 +2,7 @@
 
 import { getArrays, modelPath } from "../api.js";
 import { el, latest } from "../dom.js";
-import { seesImages } from "../example.js";
+import { seesGrey } from "../example.js";
 import { createHeatmap } from "../heatmap.js";
 import { register } from "../i18n.js";
 import { sizeOf } from "../shapes.js";
@@ -50,7 +50,7 @@ export function createTemplates(page) {
     help.hidden = false;
     const units = Math.min(shape[0], MOST_UNITS);
     const size = data.length / shape[0];
-    const image = seesImages(model) && shape.length === 2 && size === sizeOf(model.raw_shape) ? model.raw_shape : null;
+    const image = seesGrey(model) && shape.length === 2 && size === sizeOf(model.raw_shape) ? model.raw_shape : null;
     heat.show({ shape: [units, ...shape.slice(1)], data: data.subarray(0, units * size) }, { image });
   }
 
