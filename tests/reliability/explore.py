@@ -1,12 +1,14 @@
 """Let Atheris look for inputs that reach new lines of a parser: `python tests/reliability/explore.py SECONDS`.
 
-Needs the extra `fuzz`. Each parser of parsers.py gets a process and its share of the time, with its healthy inputs to
-begin from. Anything but a result or handgrad's own error ends it with the input printed.
+Needs the extra `fuzz`. Each parser of parsers.py gets a process and its share of the seconds, with its healthy inputs
+to begin from; two are explored at a time. Anything but a result or handgrad's own error ends it with the input printed.
 """
 
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 
@@ -39,16 +41,16 @@ def main() -> None:
     """Every parser for its share of the time."""
     from parsers import PARSERS
 
-    total, failed = int(sys.argv[1]), []
-    for parser in PARSERS:
-        share = max(1, total // len(PARSERS))
-        command = [sys.executable, __file__, "--only", parser.name, str(share)]
-        finished = subprocess.run(command, capture_output=True, text=True, check=False)
-        print(f"{parser.name}: {'explored' if finished.returncode == 0 else 'FAILED'} for {share} s", flush=True)
-        if finished.returncode:
-            failed.append(parser.name)
-            print((finished.stdout + finished.stderr)[-3000:])
-    sys.exit(bool(failed))
+    share, failed = max(1, int(sys.argv[1]) // len(PARSERS)), False
+    commands = [[sys.executable, __file__, "--only", parser.name, str(share)] for parser in PARSERS]
+    with ThreadPoolExecutor(2) as pool:
+        runs = pool.map(partial(subprocess.run, capture_output=True, text=True), commands)
+        for parser, finished in zip(PARSERS, runs, strict=True):
+            print(f"{parser.name}: {'FAILED' if finished.returncode else 'explored'} for {share} s", flush=True)
+            if finished.returncode:
+                failed = True
+                print((finished.stdout + finished.stderr)[-3000:])
+    sys.exit(failed)
 
 
 if __name__ == "__main__":
