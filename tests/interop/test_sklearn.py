@@ -242,6 +242,29 @@ def test_weights_that_cannot_work_are_refused(iris: tuple[Any, Any]) -> None:
             quick().fit(X, y, weight)
 
 
+def test_weights_of_examples_and_of_classes_multiply(iris: tuple[Any, Any]) -> None:
+    X, y = iris
+    weight = np.random.default_rng(0).uniform(0.5, 2, len(y))
+    by_class = {0: 1.0, 1: 5.0, 2: 0.2}
+    both = quick(class_weight=by_class).fit(X, y, weight)
+    alone = quick().fit(X, y, weight * np.array([by_class[label] for label in y]))
+    np.testing.assert_array_equal(both.predict_proba(X), alone.predict_proba(X))
+
+
+def test_a_rare_class_is_held_back_in_proportion() -> None:
+    y = np.repeat([0, 1], [96, 4])
+    held: list[int] = []
+
+    def score(estimator: Any, X: Any, labels: Any) -> float:
+        held.append(int((labels == 1).sum()))
+        return 0.0
+
+    for seed in range(5):
+        early = {"early_stopping": True, "validation_fraction": 0.25, "scoring": score}
+        quick(epochs=1, random_state=seed, **early).fit(y[:, None] + 0.0, y)
+    assert held == [1] * 5
+
+
 def test_without_scikit_learn_one_sentence_says_what_to_install() -> None:
     code = "import sys; sys.modules['sklearn'] = None; import handgrad.sklearn"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
