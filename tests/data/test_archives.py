@@ -61,7 +61,7 @@ def test_what_is_larger_than_memory_stays_in_the_file(
     np.testing.assert_array_equal(train.inputs, PIXELS)
 
 
-def test_what_is_no_archive(tmp_path: Path) -> None:
+def test_what_is_no_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "x.npz"
     path.write_bytes(b"PK no")
     with pytest.raises(DataError, match=r"numpy\.savez"):
@@ -80,6 +80,12 @@ def test_what_is_no_archive(tmp_path: Path) -> None:
             archive.writestr(name, b"\x93NUMPY\x01\x00 what is this")
     with pytest.raises(DataError, match="cannot be read as arrays"):
         load(path)
+    np.savez(path, x=np.zeros((20, 40, 30), np.uint8), y=LABELS)
+    path.write_bytes(path.read_bytes().replace(b"'shape': (20, 40, 30), }", b"'shape': (20, 40, 30 , }"))
+    monkeypatch.setattr(archives, "most_bytes_in_memory", lambda: 0)  # for such the checksum is not looked at
+    with pytest.raises(DataError, match="cannot be read as arrays"):
+        load(path)
+    monkeypatch.undo()
     np.savez(path, x=PIXELS, y=LABELS)
     path.write_bytes(
         path.read_bytes().replace(b"PK\x01\x02\x2d\x03\x2d\x00\x00\x00", b"PK\x01\x02\x2d\x03\x2d\x00\x01\x00")

@@ -2,7 +2,6 @@
 
 import struct
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,9 +21,6 @@ _SPLIT_NAMES = (
     ("train_inputs", "train_labels", "test_inputs", "test_labels"),
 )
 _WHOLE_NAMES = (("x", "y"), ("X", "y"), ("inputs", "labels"), ("images", "labels"), ("data", "target"))
-
-#: What zipfile and NumPy raise for damaged files, encrypted ones, and such that would not fit in memory.
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError, struct.error, RuntimeError, MemoryError)
 
 
 def load_archive(path: Path, *, targets: Targets = "auto", held_out: float = 0.2) -> Splits:
@@ -52,7 +48,9 @@ def load_archive(path: Path, *, targets: Targets = "auto", held_out: float = 0.2
     """
     try:
         arrays = _read_arrays(path)
-    except _UNREADABLE as error:
+    except DataError:
+        raise
+    except Exception as error:  # of damaged files zipfile, NumPy and Python's tokenizer raise almost anything
         raise DataError(f"{path} cannot be read as arrays: {error}; write it with numpy.savez.") from error
     name = path.stem
     inputs = [_as_inputs(array) for array in arrays[::2]]

@@ -107,7 +107,7 @@ def read_table(path: Path) -> Any:
         return pandas.read_csv(path, sep=separator, encoding="utf-8-sig", skipinitialspace=True)
     except FileNotFoundError as error:
         raise DataError(f"{path} not found; expected a table with names of columns in its first row.") from error
-    except (ValueError, OSError) as error:  # which pandas' own errors are
+    except Exception as error:  # mostly ValueErrors, but of damaged files pandas raises others too
         reason = " ".join(str(error).split()).rstrip(".")
         raise DataError(f"{path} cannot be read as a table: {reason}; save it again as CSV in UTF-8.") from error
 
@@ -147,7 +147,8 @@ def encode_rows(frame: Any, feature_names: Sequence[str], name: str) -> NDArray[
 def _numbers(column: Any, name: str) -> NDArray[np.float32]:
     """A column as numbers, none of them missing."""
     try:
-        numbers = column.to_numpy().astype(np.float32)
+        with np.errstate(over="ignore"):  # what float32 cannot hold is infinite in it, and refused below
+            numbers = column.to_numpy().astype(np.float32)
     except (ValueError, TypeError) as error:
         raise DataError(f"{name}: column {column.name!r} holds what is no number: {error}.") from error
     bad = np.flatnonzero(~np.isfinite(numbers))
