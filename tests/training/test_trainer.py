@@ -1,6 +1,7 @@
 import gc
 import math
 import weakref
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,12 @@ def points(count: int = 40, seed: int = 0) -> Dataset:
     rng = np.random.default_rng(seed)
     labels = np.arange(count) % 2
     return Dataset(rng.normal(size=(count, 2)) + 4 * labels[:, None], labels, "clouds", 2)
+
+
+def float32_points() -> Dataset:
+    """The same, as the numbers that a step fetches by itself."""
+    data = points()
+    return replace(data, inputs=data.inputs.astype(np.float32))
 
 
 def loader(dataset: Dataset, batch_size: int | None = 8, seed: int | None = None) -> hg.Loader:
@@ -227,8 +234,22 @@ def test_a_loader_with_batches_of_its_own_is_asked_every_epoch() -> None:
     assert own.passes == 3
 
 
-def test_labels_that_change_between_epochs_are_seen() -> None:
-    data = points()
+def test_a_loader_with_targets_of_its_own_is_asked_every_epoch() -> None:
+    """Also where the batch could be the same each time: float32 rows, all of them, in their own order."""
+
+    class Flipping(hg.Loader):
+        def targets(self, rows: Any) -> Any:
+            self.dataset.labels[...] = 1 - self.dataset.labels
+            return super().targets(rows).copy()
+
+    own = Flipping(float32_points(), None, preprocessing=PREPROCESSING)
+    losses = [epoch.train_loss for epoch in epochs_of(trainer(train=own, rate=1e-6), 3)]
+    assert losses[0] == pytest.approx(losses[2], rel=1e-3)
+    assert losses[0] != pytest.approx(losses[1], rel=1e-1)
+
+
+@pytest.mark.parametrize("data", [points(), float32_points()], ids=["float64", "float32"])
+def test_labels_that_change_between_epochs_are_seen(data: Dataset) -> None:
     training = trainer(train=loader(data, None))
     list(training.run(1))
     data.labels[...] = 1 - data.labels

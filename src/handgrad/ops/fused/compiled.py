@@ -69,9 +69,11 @@ class CompiledFunction:
     def __call__(self, *arguments: Any) -> Any:
         with _ONE_AT_A_TIME:
             key = _kinds(arguments)
-            if key not in self._programs:
+            try:  # not by `in` first: to look twice takes a thirtieth of XOR's steps
+                program = self._programs[key]
+            except KeyError:
                 self.prepare(arguments)
-            program = self._programs[key]
+                program = self._programs[key]
             return self._plain(*arguments) if program is None else program.run(self._pool(), arguments)
 
     def prepare(self, arguments: Sequence[Any], report: Callable[[int, int], None] | None = None) -> None:
