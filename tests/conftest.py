@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from page import browser, learned_runs, open_page, server
+from typer.testing import CliRunner
 
+from handgrad.cli import app
 from handgrad.data.idx import write_idx
 
 #: Fixtures of the page in a browser, which are described where they are made.
@@ -31,6 +33,16 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_idx(directory / f"{name}-images-idx3-ubyte.gz", images)
         write_idx(directory / f"{name}-labels-idx1-ubyte", labels)
     return directory
+
+
+@pytest.fixture(scope="module")
+def finished(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a run of `mlp`: six epochs of eight units on the tiny images."""
+    out = tmp_path_factory.mktemp("finished") / "run"
+    words = ["train", "mlp", "--data", tiny, "--epochs", "6", "--hidden", "8", "--lr", "0.5", "--out", out]
+    result = CliRunner().invoke(app, list(map(str, words)), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return out
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from handgrad.cli import app
 from handgrad.data import read_idx
-from handgrad.training.run import SavedRun
+from handgrad.training.saved_run import SavedRun
 
 pytest.importorskip("onnxruntime")
 interop: Any = pytest.importorskip("handgrad.interop.onnx")
@@ -30,13 +30,6 @@ def refused(*arguments: str | Path) -> str:
     result = CliRunner().invoke(app, list(map(str, arguments)))
     assert result.exit_code == 1
     return str(result.exception)
-
-
-@pytest.fixture(scope="module")
-def finished(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("finished") / "run"
-    invoke("train", "mlp", "--data", tiny, "--epochs", "6", "--hidden", "8", "--lr", "0.5", "--out", out)
-    return out
 
 
 def images(tiny: Path) -> np.ndarray[Any, Any]:

@@ -25,13 +25,6 @@ def refused(*arguments: str | Path) -> str:
     return str(result.exception)
 
 
-@pytest.fixture(scope="module")
-def finished(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("finished") / "run"
-    invoke("train", "mlp", "--data", tiny, "--epochs", "6", "--hidden", "8", "--lr", "0.5", "--out", out)
-    return out
-
-
 def test_a_run_keeps_its_report_beside_the_rest(finished: Path) -> None:
     printed = invoke("report", finished)
     file = finished / "report.html"

@@ -14,7 +14,8 @@ from handgrad.errors import HandgradError, RunError
 from handgrad.training import Epoch, Step
 from handgrad.training.checkpoint import Checkpoint
 from handgrad.training.checkpoint_folder import files, latest
-from handgrad.training.run import RunDirectory, SavedRun
+from handgrad.training.run import RunDirectory
+from handgrad.training.saved_run import SavedRun
 
 
 def invoke(*arguments: str | Path) -> Result:

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from handgrad.cli import app
-from handgrad.training.run import SavedRun
+from handgrad.training.saved_run import SavedRun
 
 PICTURES = {"curves.png", "gallery.png", "weights.png", "confusion.png", "mistakes.png"}
 

@@ -19,13 +19,6 @@ def invoke(*arguments: str | Path) -> str:
     return result.stdout
 
 
-@pytest.fixture(scope="module")
-def finished(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("finished") / "run"
-    invoke("train", "mlp", "--data", tiny, "--epochs", "6", "--hidden", "8", "--lr", "0.5", "--out", out)
-    return out
-
-
 def test_evaluate_repeats_the_runs_own_score(finished: Path) -> None:
     printed = json.loads(invoke("evaluate", finished, "--json").splitlines()[-1])
     result = json.loads((finished / "result.json").read_text())

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from handgrad.data.datasets import load
-from handgrad.training.run import SavedRun
+from handgrad.training.saved_run import SavedRun
 
 pytest.importorskip("starlette")
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from handgrad.data.datasets import load
-from handgrad.training.run import SavedRun
+from handgrad.training.saved_run import SavedRun
 
 pytest.importorskip("starlette")
 pytest.importorskip("playwright")

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from handgrad.training.run import SavedRun
+from handgrad.training.saved_run import SavedRun
 
 
 def start(*arguments: str | Path) -> "subprocess.Popen[str]":

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from handgrad.cli import app
 from handgrad.training.recipe import Recipe
-from handgrad.training.run import SavedRun
+from handgrad.training.saved_run import SavedRun
 from handgrad.training.search import ranges
 
 optuna: Any = pytest.importorskip("optuna")

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from handgrad import Residual, Sequential, SoftmaxCrossEntropy
 from handgrad.cli import app
-from handgrad.training.run import SavedRun
+from handgrad.training.saved_run import SavedRun
 
 accumulator: Any = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
 event_file: Any = pytest.importorskip("handgrad.interop.event_file")

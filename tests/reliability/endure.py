@@ -21,7 +21,8 @@ from handgrad.ops import limit_threads
 from handgrad.training.checkpoint import Checkpoint
 from handgrad.training.experiment import Experiment
 from handgrad.training.recipe import Recipe
-from handgrad.training.run import RunDirectory, SavedRun
+from handgrad.training.run import RunDirectory
+from handgrad.training.saved_run import SavedRun
 
 #: What is trained, over and over: other shapes, other kernels, other recipes.
 RECIPES = ("fast", "mlp-adam", "xor", "cnn", "points", "mlp")

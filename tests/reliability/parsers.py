@@ -31,7 +31,8 @@ from handgrad.training.construct import construct
 from handgrad.training.experiment import Phase, build_model, phases
 from handgrad.training.recipe import Recipe, recipe_names
 from handgrad.training.resumption import Resumption
-from handgrad.training.run import SavedRun, environment
+from handgrad.training.run import environment
+from handgrad.training.saved_run import SavedRun
 
 
 @dataclass(frozen=True)

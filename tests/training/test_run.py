@@ -9,7 +9,8 @@ from safetensors.numpy import load_file
 
 from handgrad.errors import RunError
 from handgrad.training import Epoch, Experiment, History, Recipe, Scores, evaluate
-from handgrad.training.run import RunDirectory, SavedRun, result_of
+from handgrad.training.run import RunDirectory, result_of
+from handgrad.training.saved_run import SavedRun
 
 
 @pytest.fixture(scope="module")

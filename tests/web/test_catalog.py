@@ -22,7 +22,7 @@ from handgrad.layers import Layer
 from handgrad.training.checkpoint import Checkpoint
 from handgrad.training.evaluation import predict
 from handgrad.training.recipe import recipe_names
-from handgrad.training.run import SavedRun
+from handgrad.training.saved_run import SavedRun
 from handgrad.web.cache import OnceCache
 from handgrad.web.catalog import MOST_MODELS, Catalog
 from handgrad.web.errors import NotFoundError

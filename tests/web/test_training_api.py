@@ -18,7 +18,7 @@ from served import Answer, Served, served
 
 from handgrad.errors import RecipeError
 from handgrad.training import Recipe
-from handgrad.training.run import SavedRun
+from handgrad.training.saved_run import SavedRun
 from handgrad.web.errors import BusyError
 from handgrad.web.recipes import _refusing
 from handgrad.web.training import ABANDONED, Training, Trainings

@@ -17,7 +17,7 @@ import pytest
 from handgrad.training.checkpoint import Checkpoint
 from handgrad.training.checkpoint_folder import files
 from handgrad.training.history import Step
-from handgrad.training.run import SavedRun
+from handgrad.training.saved_run import SavedRun
 from handgrad.web.runs import RunFiles
 from handgrad.web.steering import Steering
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from handgrad.cli.console import DATA_HELP, Threads, output_console, reading
-from handgrad.display.numbers import percent
+from handgrad.display.numbers import number, percent
 
 if TYPE_CHECKING:
     import numpy as np
     from rich.console import Console
 
     from handgrad.data.datasets import Dataset
-    from handgrad.training.run import SavedRun
+    from handgrad.training.saved_run import SavedRun
 
 
 def command(
@@ -32,7 +32,8 @@ def command(
 
     from handgrad.ops import limit_threads
     from handgrad.training.assembly import load_data
-    from handgrad.training.run import SavedRun, finite
+    from handgrad.training.run import finite
+    from handgrad.training.saved_run import SavedRun
 
     saved = SavedRun.open(run, device=device)
     console = output_console(as_json=as_json)
@@ -45,7 +46,7 @@ def command(
     result: dict[str, Any] = {"run_directory": str(run), "dataset": dataset.name, "examples": len(dataset)}
     result |= finite({"test_accuracy": scores.accuracy, "test_loss": scores.loss})
     accuracy = f"[bold green]Accuracy {percent(scores.accuracy)}[/]  " if dataset.is_right_or_wrong else ""
-    console.print(f"{accuracy}loss {scores.loss:.4f}, {len(dataset):,} examples of {escape(dataset.name)}")
+    console.print(f"{accuracy}loss {number(scores.loss)}, {len(dataset):,} examples of {escape(dataset.name)}")
     if saved.classes:
         result["classes"] = _print_classes(console, dataset.labels, outputs.argmax(axis=1), saved)
     if as_json:

@@ -12,7 +12,7 @@ from handgrad.errors import ArgumentError, DataError, RunError
 if TYPE_CHECKING:
     import numpy as np
 
-    from handgrad.training.run import SavedRun
+    from handgrad.training.saved_run import SavedRun
 
 #: How many inputs are computed by onnxruntime too, and how far its outputs may be from ours, of 1 or the largest.
 _EXAMPLES, _TOLERANCE = 32, 1e-4
@@ -34,7 +34,7 @@ def command(
     from rich.markup import escape
 
     from handgrad.files import write_atomically
-    from handgrad.training.run import SavedRun
+    from handgrad.training.saved_run import SavedRun
 
     _check_target(file, force)
     saved = SavedRun.open(run)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from rich.console import Console
 
-    from handgrad.training.run import SavedRun
+    from handgrad.training.saved_run import SavedRun
 
 _MOST_LINES = 20  # of a table's rows; the rest is counted
 
@@ -37,7 +37,7 @@ def command(
     Digits may have any size, dark on light or light on dark: they are prepared as MNIST's were. Other pictures are
     brought to the size that the network was trained on, and rows to the columns.
     """
-    from handgrad.training.run import SavedRun
+    from handgrad.training.saved_run import SavedRun
 
     saved = SavedRun.open(run, device=device)
     console = output_console(as_json=as_json)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from handgrad.cli.console import Threads, output_console
-from handgrad.display.numbers import percent, seconds
+from handgrad.display.numbers import number, percent, seconds
 from handgrad.errors import ArgumentError, RunError
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _sentence(measured: "list[Measured]") -> str:
     if len(measured) > 1:
         return f"{len(measured)} runs compared."
     answers = measured[0].answers
-    score = f"mean loss {answers.loss:.4g}" if answers.accuracy is None else f"accuracy {percent(answers.accuracy)}"
+    score = f"mean loss {number(answers.loss)}" if answers.accuracy is None else f"accuracy {percent(answers.accuracy)}"
     return f"{score} on {len(answers.dataset):,} examples ({answers.split})."
 
 

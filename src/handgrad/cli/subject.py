@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from handgrad.layers import Layer
     from handgrad.training.experiment import Experiment
     from handgrad.training.recipe import Recipe
-    from handgrad.training.run import SavedRun
+    from handgrad.training.saved_run import SavedRun
 
 #: `[RECIPE|RUN]` on the command line.
 SubjectName: TypeAlias = Annotated[
@@ -46,7 +46,7 @@ class Subject:
         """
         from handgrad.training.experiment import Experiment
         from handgrad.training.recipe import Recipe
-        from handgrad.training.run import SavedRun
+        from handgrad.training.saved_run import SavedRun
 
         if Path(name).is_dir():
             run = SavedRun.open(Path(name))

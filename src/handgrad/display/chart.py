@@ -4,12 +4,13 @@ It is an image, and not a part of the page, since JupyterLab throws SVG out of t
 somebody else, and leaves its numbers behind as a heap of digits.
 """
 
-import base64
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from handgrad.display.html import Html, element, image, joined
+from handgrad.display.images import data_uri
+from handgrad.display.numbers import is_steep
 
 if TYPE_CHECKING:
     from matplotlib.ticker import Locator
@@ -25,8 +26,6 @@ INK = "#797979"
 
 _WIDTH, _HEIGHT = 360, 216
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 20, 30, 38
-#: Losses that differ by more than this factor are drawn on a logarithmic axis, as `inspection.plots` does.
-_STEEP = 30
 
 
 class Axis:
@@ -45,7 +44,7 @@ class Axis:
     ) -> None:
         self.start, self.end = start, end
         low, high = min(values), max(values)
-        self.is_logarithmic = steep and low > 0 and high > _STEEP * low
+        self.is_logarithmic = steep and is_steep(values)
         margin = 0 if whole or self.is_logarithmic else 0.06 * (high - low)
         self.low, self.high = low - margin, high + margin
         if low == high:
@@ -97,7 +96,7 @@ def line_chart(title: str, lines: Mapping[str, Points], *, across: str, unit: st
         font_family="system-ui, sans-serif",
         font_size=11,
     )
-    address = "data:image/svg+xml;base64," + base64.b64encode(drawing.encode()).decode()
+    address = data_uri(drawing.encode(), "image/svg+xml")
     return image(address, f"{title}: {said}", "max-width:100%;margin-right:12px;display:inline-block")
 
 

@@ -23,9 +23,12 @@ _COLUMNS = {
 
 
 class Html(str):
-    """Text that is HTML already; every other text is escaped when it is put into an element."""
+    """Text that is HTML already; every other text is escaped when it is put into an element or a template."""
 
     __slots__ = ()
+
+    def __html__(self) -> str:  # what Jinja2 asks for
+        return str(self)
 
 
 def element(tag: str, *content: object, **attributes: object) -> Html:

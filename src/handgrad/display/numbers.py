@@ -1,6 +1,10 @@
 """The words that people read for numbers, in the terminal and in notebooks."""
 
 import math
+from collections.abc import Sequence
+
+#: Positive numbers that differ by more than this factor are drawn on a logarithmic axis.
+_STEEP = 30
 
 
 def seconds(value: float) -> str:
@@ -18,14 +22,14 @@ def seconds(value: float) -> str:
 
 
 def number(value: float | None) -> str:
-    """A loss: four decimals, or an exponent where that would be long.
+    """A loss: four decimals, or an exponent where that would be long or say nothing.
 
-    >>> number(0.12345), number(1e31), number(None)
-    ('0.1235', '1.000e+31', 'not finite')
+    >>> number(0.12345), number(1.5e-7), number(1e31), number(math.nan), number(None)
+    ('0.1235', '1.50e-07', '1.00e+31', 'not finite', 'not finite')
     """
-    if value is None:
+    if value is None or not math.isfinite(value):
         return "not finite"
-    return f"{value:.4f}" if abs(value) < 1e5 else f"{value:.3e}"
+    return f"{value:.4f}" if 1e-3 <= abs(value) < 1e5 or value == 0 else f"{value:.2e}"
 
 
 def percent(share: float | None) -> str:
@@ -35,6 +39,24 @@ def percent(share: float | None) -> str:
     ('98.77 %', '—')
     """
     return "—" if share is None or math.isnan(share) else f"{100 * share:.2f} %"
+
+
+def score(accuracy: float | None, loss: float | None) -> str:
+    """How good a network is: its accuracy, or where there is only near and far its loss.
+
+    >>> score(0.98765, 0.04), score(math.nan, 0.04)
+    ('98.77 %', 'loss 0.0400')
+    """
+    return f"loss {number(loss)}" if accuracy is None or math.isnan(accuracy) else percent(accuracy)
+
+
+def is_steep(values: Sequence[float]) -> bool:
+    """Whether numbers are positive and so far apart that a logarithmic axis shows them better.
+
+    >>> is_steep([2.3, 0.01]), is_steep([2.3, 0.5]), is_steep([0.0, 1.0]), is_steep([])
+    (True, False, False, False)
+    """
+    return bool(values) and min(values) > 0 and max(values) > _STEEP * min(values)
 
 
 def counted(count: int, name: str, ending: str = "s") -> str:

@@ -9,9 +9,8 @@ from matplotlib.figure import Figure
 from handgrad.inspection import plots
 from handgrad.layers import Conv2d, Layer, Linear
 from handgrad.ops import Shape
-from handgrad.training.evaluation import confusion_counts, predict
+from handgrad.training.evaluation import confusion_counts, outputs_as_probabilities, predict
 from handgrad.training.experiment import Experiment
-from handgrad.training.run import outputs_as_probabilities
 
 
 def draw(experiment: Experiment) -> Iterator[tuple[str, Figure]]:

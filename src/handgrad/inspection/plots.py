@@ -12,6 +12,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from handgrad.data.datasets import Dataset
+from handgrad.display.numbers import is_steep
 from handgrad.training.evaluation import worst_mistakes
 from handgrad.training.history import Epoch, History
 
@@ -21,8 +22,6 @@ Images: TypeAlias = np.ndarray[Any, Any]
 _COLOURS = {"train": "#0072B2", "validation": "#E69F00", "test": "#D55E00"}
 _GREY = "#666666"
 _DPI = 130
-#: Losses that differ by more than this factor are drawn on a logarithmic axis.
-_STEEP = 30
 
 
 class Picture(Figure):
@@ -92,7 +91,7 @@ def learning_rates(losses: Mapping[float, float], chosen: float, first: float) -
     figure = Picture(figsize=(5.2, 3.8), layout="constrained")
     axis = figure.subplots()
     finite = [loss for loss in (first, *losses.values()) if math.isfinite(loss)] or [1.0]
-    steep = max(finite) > _STEEP * min(finite) > 0
+    steep = is_steep(finite)
     highest = (3 if steep else 1.15) * max(finite)
     shown = {rate: min(loss, highest) for rate, loss in sorted(losses.items())}
     axis.axhline(first, color=_GREY, linestyle=":", label="before training")

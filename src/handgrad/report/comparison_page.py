@@ -9,20 +9,19 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.display.html import Html
+from handgrad.display.numbers import number, seconds
 from handgrad.report import figures
 from handgrad.report.comparison import Agreement, differences, disagreements
 from handgrad.report.examples import Examples
 from handgrad.report.measured import Measured
 from handgrad.report.words import (
     EXAMPLES,
-    Html,
     count,
     listed,
-    loss,
     of_examples,
     percent,
     recipe_tables,
-    seconds,
     short,
     trained_for,
     training_seconds,
@@ -92,7 +91,7 @@ def _elided(name: str, most: int = 26) -> str:
 def _row(one: Measured, letter: str, name: str) -> dict[str, Any]:
     scores = (
         percent(one.answers.accuracy),
-        loss(one.answers.loss),
+        number(one.answers.loss),
         percent(one.calibration.error if one.calibration else None),
         percent(one.scores.mean_f1 if one.scores else None),
         count(one.run.saved.model.parameters.count),

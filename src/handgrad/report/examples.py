@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handgrad.data.datasets import Dataset
+from handgrad.display.images import brightness, picture
 from handgrad.inspection.pictures import is_image
-from handgrad.report.images import brightness, picture
 
 _MOST_NUMBERS = 8
 

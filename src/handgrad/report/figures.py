@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter, PercentFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
+from handgrad.display.html import Html, evenly
+from handgrad.display.numbers import is_steep
 from handgrad.report.calibration import Calibration
-from handgrad.report.words import Html
 from handgrad.training.history import Epoch, History
 
 #: What is drawn in these is shown in the page's colours.
@@ -27,8 +28,6 @@ _DASHES = ("-", "--", ":", "-.")  # of the first six lines, the next six, …
 _PLACE = {"train": 0, "validation": 1, "test": 2}
 _SIZE = (4.4, 3.1)
 _MOST_POINTS = 400
-#: What differs by more than this factor is drawn on a logarithmic axis.
-_STEEP = 30
 
 
 def to_svg(figure: Figure, name: str) -> Html:
@@ -135,7 +134,7 @@ def reliability(calibrations: Mapping[str, Calibration]) -> Figure:
         lower.stairs(measured.counts, edges, **style)
     upper.set(ylabel="share that is right", ylim=(-0.02, 1.02))
     lower.set(xlabel="probability of the predicted class", ylabel="answers", xlim=(-0.02, 1.02))
-    if max(measured.counts.max() for measured in calibrations.values()) > _STEEP:
+    if is_steep([1, *(measured.counts.max() for measured in calibrations.values())]):
         lower.set(yscale="log", ylim=(0.7, None))
         lower.yaxis.set_minor_formatter(NullFormatter())
     else:
@@ -198,8 +197,7 @@ def _line(axis: Axes, epochs: Sequence[Epoch], value: Callable[[Epoch], float], 
 
 def _with_scale(figure: Figure, axis: Axes, values: Sequence[float], *, named: bool = True) -> Figure:
     """With a logarithmic axis where values differ much, and the legend if lines are named."""
-    finite = [value for value in values if math.isfinite(value)]
-    if finite and min(finite) > 0 and max(finite) > _STEEP * min(finite):
+    if is_steep([value for value in values if math.isfinite(value)]):
         axis.set_yscale("log")
     if axis.lines and named:
         axis.legend(frameon=False)
@@ -216,8 +214,7 @@ def _having(epochs: Sequence[Epoch], name: str) -> list[Epoch]:
 
 def _even(things: Sequence[Any], most: int = _MOST_POINTS) -> list[Any]:
     """An even selection of very many things, the first and the last among them."""
-    places = np.unique(np.linspace(0, len(things) - 1, min(len(things), most)).round().astype(int))
-    return [things[place] for place in places]
+    return [things[place] for place in evenly(len(things), most)]
 
 
 def _places(history: History) -> list[float]:

@@ -9,7 +9,7 @@ from handgrad.inspection.doctor import Finding, Patient, examine
 from handgrad.inspection.vitals import few_examples
 from handgrad.report.answers import Answers
 from handgrad.report.calibration import Calibration
-from handgrad.report.opened import OpenRun, class_names_of
+from handgrad.report.opened import OpenRun
 from handgrad.report.scores import ClassScores
 from handgrad.report.statistics import LayerStatistics, layer_statistics
 from handgrad.training.evaluation import confusion_counts, worst_mistakes
@@ -55,7 +55,8 @@ class Measured:
         Raises:
             ArgumentError: there is no such part of the data.
         """
-        saved, answers, names = run.saved, Answers.of(run, split), class_names_of(run.saved)
+        saved, answers = run.saved, Answers.of(run, split)
+        names = [saved.class_name(c) for c in range(saved.classes or 0)]
         batch = few_examples(run.experiment.trainer.train)
         layers = layer_statistics(saved.model, saved.loss, batch)
         findings = _examined(run) if doctor else None

@@ -11,7 +11,8 @@ from handgrad.training.assembly import scoring_loader
 from handgrad.training.checkpoint_folder import read_latest
 from handgrad.training.experiment import Experiment
 from handgrad.training.history import History
-from handgrad.training.run import RunDirectory, SavedRun
+from handgrad.training.run import RunDirectory
+from handgrad.training.saved_run import SavedRun
 
 #: What may be scored: test data, what was set aside to choose by, and what was learned from.
 SPLITS = ("test", "validation", "train")
@@ -82,11 +83,6 @@ class OpenRun:
             raise ArgumentError("split", split, expected, "choose test or train")
         one_hot = self.saved.recipe.data.one_hot
         return scoring_loader(found[split].dataset, self.saved.preprocessing, one_hot=one_hot)
-
-
-def class_names_of(saved: SavedRun) -> list[str]:
-    """What the classes of a run are called; none where its targets are numbers."""
-    return [saved.class_name(c) for c in range(saved.classes or 0)]
 
 
 def _prepared(saved: SavedRun, data: str | None) -> Experiment:

@@ -6,10 +6,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from handgrad.display.html import Html
 from handgrad.report.comparison_page import comparison_values
 from handgrad.report.measured import Measured
 from handgrad.report.run_page import run_values
-from handgrad.report.words import Html, count, percent, short
+from handgrad.report.words import count, percent, short
 
 #: By which a file is known to be a report, and may be written over by another.
 GENERATOR = "handgrad report"

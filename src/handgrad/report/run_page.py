@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.display.html import Html
+from handgrad.display.numbers import number, seconds
 from handgrad.inspection import plots
 from handgrad.inspection.pictures import first_weights
 from handgrad.report import figures
@@ -15,13 +17,10 @@ from handgrad.report.measured import Measured
 from handgrad.report.scores import most_confused
 from handgrad.report.words import (
     EXAMPLES,
-    Html,
     count,
-    loss,
     of_examples,
     percent,
     recipe_tables,
-    seconds,
     short,
     trained_for,
     training_seconds,
@@ -59,7 +58,7 @@ def run_values(measured: Measured) -> dict[str, Any]:
 def _headline(measured: Measured) -> list[tuple[str, str]]:
     answers, run = measured.answers, measured.run
     facts = [("accuracy", percent(answers.accuracy))] if answers.accuracy is not None else []
-    facts += [("mean loss", loss(answers.loss))]
+    facts += [("mean loss", number(answers.loss))]
     if measured.calibration:
         facts += [("calibration error", percent(measured.calibration.error))]
     if measured.scores:
@@ -110,10 +109,10 @@ def _curves(measured: Measured) -> Iterator[tuple[Html, str, str]]:
         return
     if history.epochs:
         last = history.epochs[-1]
-        said = ", ".join(f"{name} {loss(scores.loss)}" for name, scores in last.scores.items())
-        alt = f"Mean loss by epoch; in the end train {loss(last.train_loss)}{', ' if said else ''}{said}."
+        said = ", ".join(f"{name} {number(scores.loss)}" for name, scores in last.scores.items())
+        alt = f"Mean loss by epoch; in the end train {number(last.train_loss)}{', ' if said else ''}{said}."
     else:
-        alt = f"Loss by steps of the first epoch; in the end {loss(history.steps[-1].loss)}."
+        alt = f"Loss by steps of the first epoch; in the end {number(history.steps[-1].loss)}."
     yield figures.to_svg(figures.losses(history), "loss"), "Loss", alt
     if (figure := figures.accuracies(history)) is not None:
         said = ", ".join(f"{name} {percent(scores.accuracy)}" for name, scores in last.scores.items())

@@ -4,20 +4,12 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from handgrad.display import numbers
 from handgrad.report.answers import Answers
 from handgrad.report.measured import Measured
 
 #: The parts of the data, as sentences have them.
 EXAMPLES = {"test": "test examples", "validation": "validation examples", "train": "training examples"}
-
-
-class Html(str):
-    """Text that is HTML already, of our own making, so that a template does not escape it."""
-
-    __slots__ = ()
-
-    def __html__(self) -> str:
-        return str(self)
 
 
 def count(value: int) -> str:
@@ -32,10 +24,10 @@ def count(value: int) -> str:
 def percent(share: float | None) -> str:
     r"""A share as a percentage with two decimals, which a line does not break.
 
-    >>> percent(0.98765), percent(float("nan")), percent(None)
-    ('98.77\xa0%', 'not finite', '—')
+    >>> percent(0.98765), percent(None)
+    ('98.77\xa0%', '—')
     """
-    return "—" if share is None else f"{100 * share:.2f}\N{NO-BREAK SPACE}%" if math.isfinite(share) else "not finite"
+    return numbers.percent(share).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def short(value: float) -> str:
@@ -45,29 +37,6 @@ def short(value: float) -> str:
     ('−0.0123', '1.23e+05', '0', 'not finite')
     """
     return f"{value:.3g}".replace("-", "−", 1 if value < 0 else 0) if math.isfinite(value) else "not finite"
-
-
-def loss(value: float) -> str:
-    """A loss: four decimals, or an exponent where that would be long or say nothing.
-
-    >>> loss(0.12345), loss(1.5e-7), loss(2e31), loss(float("nan"))
-    ('0.1235', '1.50e-07', '2.00e+31', 'not finite')
-    """
-    if not math.isfinite(value):
-        return "not finite"
-    return f"{value:.4f}" if 1e-3 <= abs(value) < 1e5 or value == 0 else f"{value:.2e}"
-
-
-def seconds(value: float) -> str:
-    """A duration.
-
-    >>> seconds(3.21), seconds(75), seconds(4000)
-    ('3.2 s', '1 min 15 s', '1 h 6 min')
-    """
-    if value < 60:
-        return f"{value:.1f} s"
-    minutes, rest = divmod(round(value), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def of_examples(answers: Answers) -> str:

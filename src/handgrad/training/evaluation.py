@@ -86,6 +86,18 @@ def predict(model: Layer, loader: Loader) -> "np.ndarray[Any, Any]":
     return np.concatenate([parameters.ops.to_numpy(compiled(*given)) for given, _ in examples])  # (B, …) → (N, …)
 
 
+def outputs_as_probabilities(model: Layer, loss: Loss, inputs: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+    """The model's outputs for preprocessed inputs (N, …), as probabilities where the loss is about probabilities.
+
+    Args:
+        model: an initialised model.
+        loss: what it was trained on.
+        inputs: preprocessed, (N, …).
+    """
+    ops = model.parameters.ops
+    return ops.to_numpy(loss.probabilities(model(inputs), ops=ops))
+
+
 def worst_mistakes(labels: "np.ndarray[Any, Any]", probabilities: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
     """The rows of wrong answers, int64 (M,), those first in which the true class got the lowest probability.
 

@@ -23,10 +23,9 @@ from handgrad.ops import Shape
 from handgrad.optimizers import Optimizer
 from handgrad.training.assembly import load_data, scoring_loader
 from handgrad.training.construct import construct
-from handgrad.training.evaluation import predict
+from handgrad.training.evaluation import outputs_as_probabilities, predict
 from handgrad.training.experiment import Experiment
 from handgrad.training.recipe import DataSection, Recipe, recipe_names
-from handgrad.training.run import outputs_as_probabilities
 from handgrad.web.cache import OnceCache
 from handgrad.web.recipes import load_recipe
 from handgrad.web.runs import RunFiles, RunFolder

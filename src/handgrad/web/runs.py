@@ -11,7 +11,8 @@ from typing import Any, Self
 from handgrad.errors import RunError
 from handgrad.training.checkpoint_folder import files as checkpoint_files
 from handgrad.training.checkpoint_folder import read_latest
-from handgrad.training.run import RunDirectory, SavedRun
+from handgrad.training.run import RunDirectory
+from handgrad.training.saved_run import SavedRun
 from handgrad.web.errors import NotFoundError
 
 #: How often a run is looked at again when a file vanishes, since whoever trains it has written a newer one.
