@@ -1,6 +1,7 @@
 """From files of one's own to a network that answers with their words."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,11 @@ def test_a_table_of_amounts(tmp_path: Path) -> None:
     settings += ["--validation", 20, "--set", "train.keep_best=true"]
     result = answer("train", "table", "--data", table, *settings, "--out", tmp_path / "run")
     assert result["test_accuracy"] is None  # no amount is just right
+    settings[settings.index(400)] = 1
+    (line,) = re.findall(
+        r"^ +1/1 .*$", invoke("train", "table", "--data", table, *settings, "--out", tmp_path / "b"), re.M
+    )
+    assert re.fullmatch(r" +1/1( +[\d.e+-]+){3} +[\d.]+ s", line), line  # loss, that of the validation data, rate, time
     history = json.loads((tmp_path / "run" / "history.json").read_text())
     losses = [epoch["scores"]["validation"]["loss"] for epoch in history["epochs"]]
     best = [epoch["number"] for epoch in history["epochs"] if epoch["is_best"]][-1]

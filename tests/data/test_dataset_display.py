@@ -24,7 +24,7 @@ def test_mnist_shows_its_sizes_and_its_first_images() -> None:
     drawn = pictures(read.source)
     assert len(drawn) == 10
     for picture, image in zip(drawn, train.inputs, strict=False):
-        assert np.array_equal(np.asarray(picture), image)
+        assert np.array_equal(np.asarray(picture), 255 - image)  # dark on light, as everywhere
     assert len(read.source) < 12_000
 
 
@@ -32,6 +32,16 @@ def test_rows_show_their_numbers() -> None:
     read = shown(load("xor").train)
     assert "4 examples of 2 float32, 1 target" in read.text
     assert read.rows == [["0", "1", "label"], ["0", "0", "0"], ["0", "1", "1"], ["1", "0", "1"], ["1", "1", "0"]]
+
+
+def test_classes_and_columns_are_called_by_their_names() -> None:
+    names, columns = ("cat", "a <b>"), ("weight", "colour=red")
+    table = Dataset(np.eye(2), np.array([1, 0]), "pets", 2, class_names=names, feature_names=columns)
+    read = shown(table)
+    assert read.rows == [["weight", "colour=red", "label"], ["1", "0", "a <b>"], ["0", "1", "cat"]]
+    assert "of each class: cat: 1, a <b>: 1" in read.text
+    images = Dataset(np.zeros((2, 4, 4), np.uint8), np.array([1, 0]), "pets", 2, class_names=names)
+    assert "an example of a &lt;b&gt;" in shown(images).source
 
 
 def test_of_wide_rows_the_first_numbers_are_shown() -> None:
@@ -47,7 +57,7 @@ def test_of_wide_rows_the_first_numbers_are_shown() -> None:
 def test_images_of_every_kind_are_drawn(shape: tuple[int, ...], dtype: Any) -> None:
     images = (np.random.default_rng(0).normal(size=shape) * 100).clip(0).astype(dtype)
     if dtype is np.float32:
-        images[0, 0, 0] = np.nan
+        images[0, 0, 0], images[1, 0, 0] = np.nan, np.inf
     drawn = pictures(shown(Dataset(images, np.array([0, 1]), "some", 2)).source)
     assert len(drawn) == 2
     assert all(max(picture.size) <= 112 for picture in drawn)

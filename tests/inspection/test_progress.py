@@ -1,6 +1,7 @@
 """A training with a bar trains the same, and the bar is closed however the loop ends."""
 
 import io
+import math
 import os
 import re
 import subprocess
@@ -16,6 +17,7 @@ from shown import Shown
 import handgrad as hg
 from handgrad.inspection import progress as module
 from handgrad.inspection.progress import Standing, Terminal
+from handgrad.training import Scores
 
 
 def trainer(patience: int | None = None, rate: float = 0.1) -> hg.Trainer:
@@ -206,6 +208,13 @@ def test_rate_and_time_left_leave_out_the_first_step() -> None:
     assert standing.made == 4
     assert standing.pace() == "2 steps/s"
     assert standing.left() == "8.0 s left"
+
+
+def test_each_monitor_shows_its_accuracy_or_of_amounts_its_loss() -> None:
+    standing = Standing.of(trainer(), 1)
+    scores = {"validation": Scores(0.04, 0.975, 8), "test": Scores(0.04, math.nan, 8)}
+    standing.note(hg.Epoch(1, 0.5, scores, 0.1, 1.0, 0.1), 0.0)
+    assert standing.scores() == "validation 97.50 %, test loss 0.0400"
 
 
 def test_without_terminal_or_notebook_it_is_silent() -> None:

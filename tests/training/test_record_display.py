@@ -18,6 +18,15 @@ def test_a_history_is_curves_and_a_table_of_its_epochs() -> None:
     assert [row[-1] for row in read.rows[1:]] == ["", "best", ""]
 
 
+def test_of_amounts_there_is_a_loss_and_no_accuracy() -> None:
+    epochs = [Epoch(n, 1 / n, {"validation": Scores(2 / n, math.nan, 9)}, 0.1, 1.0, 0.1, n == 2) for n in (1, 2, 3)]
+    read = shown(History(epochs=epochs))
+    assert "loss 0.3333, validation loss 0.6667, best loss 1.0000 in epoch 2" in read.text
+    assert read.rows[0] == ["epoch", "train loss", "validation loss", "learning rate", "time", ""]
+    assert len(read.charts) == 1
+    assert shown(epochs[2].scores["validation"]).rows[1] == ["—", "0.6667", "9"]
+
+
 def test_of_very_many_epochs_an_even_selection_and_the_best_are_shown() -> None:
     epochs = [epoch(number, best=number == 777) for number in range(1, 100_001)]
     read = shown(History(epochs=epochs))

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from handgrad.cli.console import reading
 from handgrad.data.datasets import Progress as Reading
-from handgrad.display.numbers import number, percent, seconds
+from handgrad.display.numbers import number, percent, score, seconds
 from handgrad.layers.summary import summary
 from handgrad.session import Interruption
 from handgrad.training.change import Settings
@@ -98,7 +98,7 @@ class TrainingDisplay:
             TextColumn("{task.description}"),
             BarColumn(bar_width=None, complete_style="cyan"),
             MofNCompleteColumn(),
-            TextColumn("loss {task.fields[loss]}{task.fields[accuracy]}"),
+            TextColumn("loss {task.fields[loss]}{task.fields[score]}"),
             TimeRemainingColumn(compact=True),
             console=self.console,
             transient=True,
@@ -109,7 +109,7 @@ class TrainingDisplay:
         total = self._epochs * len(trainer.train)
         with self._bar:
             start = trainer.state.step
-            self._task: TaskID = self._bar.add_task(phase.title, total=total, completed=start, loss="…", accuracy="")
+            self._task: TaskID = self._bar.add_task(phase.title, total=total, completed=start, loss="…", score="")
             for epoch in trainer.history.epochs:  # before a restart
                 self._show_epoch(epoch)
             yield
@@ -146,13 +146,13 @@ class TrainingDisplay:
 
     def _show_epoch(self, epoch: Epoch) -> None:
         for name, scores in epoch.scores.items():
-            self._bar.update(self._task, accuracy=f", {name} {percent(scores.accuracy)}")
+            self._bar.update(self._task, score=f", {name} {score(scores.accuracy, scores.loss)}")
         every = math.ceil(self._epochs / _LINES)
         if epoch.number % every and epoch.number not in (1, self._epochs) and epoch.complete:
             return
-        accuracies = [percent(scores.accuracy) for scores in epoch.scores.values()]
+        figures = [number(s.loss) if math.isnan(s.accuracy) else percent(s.accuracy) for s in epoch.scores.values()]
         place = f"{epoch.number}/{self._epochs}" if epoch.complete else f"{epoch.number} (part)"
-        cells = [number(epoch.train_loss), *accuracies, f"{epoch.learning_rate:.2g}", seconds(epoch.seconds)]
+        cells = [number(epoch.train_loss), *figures, f"{epoch.learning_rate:.2g}", seconds(epoch.seconds)]
         self.console.print(_row(place, *cells))
 
     def steer(self, save: Callable[[], None]) -> Settings:

@@ -1,13 +1,11 @@
 """Data sets as a notebook shows them: sizes, classes, and the first examples."""
 
-import base64
-import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from handgrad.display.html import Html, element, image, joined, muted, output, paragraph, table
+from handgrad.display.images import brightness, picture
 from handgrad.display.numbers import counted
 
 if TYPE_CHECKING:
@@ -50,7 +48,7 @@ def _classes(dataset: "Dataset") -> Html:
     """How many examples each class has."""
     if dataset.classes is None or dataset.classes > _CLASSES:
         return Html("")
-    counts = ", ".join(f"{label}: {count:,}" for label, count in enumerate(dataset.class_counts()))
+    counts = ", ".join(f"{_label(dataset, c)}: {count:,}" for c, count in enumerate(dataset.class_counts()))
     return paragraph(muted("of each class: ", counts))
 
 
@@ -63,40 +61,33 @@ def _examples(dataset: "Dataset") -> Html:
         return _rows(first)
     if dataset.inputs.ndim == 4 and dataset.inputs.shape[3] not in (1, 3):
         return Html("")
-    pictures = (_picture(pixels, label) for pixels, label in zip(first.inputs, first.labels, strict=True))
-    return paragraph(joined(pictures))
+    low, high = brightness(first.inputs)
+    addresses = (picture(pixels, low, high, longest=2 * _SIDE) for pixels in first.inputs)
+    labels = (_label(first, label) for label in first.labels)
+    return paragraph(joined(map(_picture, addresses, labels)))
 
 
 def _rows(dataset: "Dataset") -> Html:
     """Inputs and label of each; of many numbers the first."""
     width = min(dataset.inputs.shape[1], _NUMBERS)
-    header = [str(place) for place in range(width)] + ["…"] * (dataset.inputs.shape[1] > width) + ["label"]
+    names = dataset.feature_names or tuple(map(str, range(width)))
+    header = [*names[:width]] + ["…"] * (dataset.inputs.shape[1] > width) + ["label"]
     rows = []
     for numbers, label in zip(dataset.inputs, dataset.labels, strict=True):
         cells = [f"{value:.4g}" for value in numbers[:width]]
-        rows.append([*cells, *["…"] * (len(header) - width - 1), ", ".join(f"{v:g}" for v in np.atleast_1d(label))])
+        rows.append([*cells, *["…"] * (len(header) - width - 1), _label(dataset, label)])
     return table(header, rows, "r" * len(header))
 
 
-def _picture(pixels: NDArray[Any], label: Any) -> Html:
+def _label(dataset: "Dataset", label: Any) -> str:
+    """A class's name, or the numbers that are wanted."""
+    if dataset.class_names is not None:
+        return dataset.class_names[int(label)]
+    return ", ".join(f"{value:g}" for value in np.atleast_1d(label))
+
+
+def _picture(address: str, text: str) -> Html:
     """One image with its label below."""
-    text = ", ".join(f"{value:g}" for value in np.atleast_1d(label))
     size = f"height:{_SIDE}px;min-width:1px;image-rendering:pixelated;display:block"
     style = "display:inline-block;margin:0 6px 4px 0;text-align:center"
-    return element("span", image(_png(pixels), f"an example of {text}", size), text, style=style)
-
-
-def _png(pixels: NDArray[Any]) -> str:
-    """An image as the address of a PNG file that holds it; floating-point numbers fill its range of greys."""
-    from PIL import Image
-
-    pixels = pixels[..., 0] if pixels.shape[2:] == (1,) else pixels  # (H, W, 1) → (H, W)
-    if pixels.dtype != np.uint8:
-        finite = np.nan_to_num(pixels, posinf=0.0, neginf=0.0)
-        low, span = finite.min(), np.ptp(finite) or 1.0
-        pixels = (255 * ((finite - low) / span)).astype(np.uint8)
-    buffer = io.BytesIO()
-    picture = Image.fromarray(pixels)
-    picture.thumbnail((2 * _SIDE, 2 * _SIDE))
-    picture.save(buffer, "PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return element("span", image(address, f"an example of {text}", size), text, style=style)

@@ -2,16 +2,16 @@
 
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from handgrad.display.html import Html, element, joined, muted, output, paragraph
-from handgrad.display.numbers import counted, number, percent, seconds
+from handgrad.display.numbers import counted, number, score, seconds
 from handgrad.errors import ArgumentError
 from handgrad.training.display import epochs_table, in_short
-from handgrad.training.history import Epoch, Step
+from handgrad.training.history import Epoch, Scores, Step
 from handgrad.training.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _COMPILING = "compiling kernels, once"
 def progress(trainer: Trainer, epochs: int) -> Generator[Step | Epoch, None, None]:
     """Train as `trainer.run(epochs)` does, with a bar in a terminal or a notebook, and none elsewhere.
 
-    The bar shows the loss of the last step, each monitor's accuracy, steps a second and the time left. In a terminal it
+    The bar shows the loss of the last step, each monitor's score, steps a second and the time left. In a terminal it
     leaves a line behind, in a notebook a table of the epochs, however the loop ends. A loop that is left early closes
     the bar at once, unless the iterator has a name: then call its `close()`.
 
@@ -78,7 +78,7 @@ class Standing:
         epoch: number of the epoch it is in.
         first: of the epochs that are its own: those before it belong to earlier runs.
         loss: of the last step; None before it.
-        accuracies: the last ones, by monitor.
+        latest: scores, by monitor.
         started: when the first step had been made, which may have taken long to compile, on a clock of seconds.
         now: the time of the last event, on that clock.
     """
@@ -90,7 +90,7 @@ class Standing:
     first: int
     made: int = 0
     loss: float | None = None
-    accuracies: dict[str, float] = field(default_factory=dict)
+    latest: Mapping[str, Scores] = field(default_factory=dict)
     started: float = 0.0
     now: float = 0.0
 
@@ -105,7 +105,7 @@ class Standing:
         """What an event changes."""
         self.now = now
         if isinstance(event, Epoch):
-            self.accuracies = {name: scores.accuracy for name, scores in event.scores.items()}
+            self.latest = event.scores
             return
         self.made += 1
         self.epoch, self.loss = event.epoch, event.loss
@@ -127,9 +127,9 @@ class Standing:
         return f"epoch {self.epoch:,}/{self.last:,}"
 
     def scores(self) -> str:
-        """Loss and accuracies."""
+        """Of the last step, and of each monitor."""
         said = [f"loss {number(self.loss)}"] if self.loss is not None else []
-        return ", ".join([*said, *(f"{name} {percent(share)}" for name, share in self.accuracies.items())])
+        return ", ".join([*said, *(f"{name} {score(s.accuracy, s.loss)}" for name, s in self.latest.items())])
 
     def pace(self) -> str:
         """Steps a second."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from handgrad.display.chart import Points, line_chart
 from handgrad.display.html import Html, evenly, folded, joined, muted, output, paragraph, table
-from handgrad.display.numbers import counted, number, percent, seconds
+from handgrad.display.numbers import counted, number, percent, score, seconds
 from handgrad.training.history import Epoch, History, Scores, Step
 
 #: Points of a line at most.
@@ -29,11 +29,12 @@ def history_html(history: History) -> str:
 def in_short(epochs: Sequence[Epoch]) -> str:
     """How many epochs in which time, and how good the last and the best were."""
     last, spent = epochs[-1], sum(epoch.seconds for epoch in epochs)
-    said = [f"{counted(len(epochs), 'epoch')} in {seconds(spent)}: loss {_loss(last.train_loss)}"]
-    said += [f"{name} {percent(scores.accuracy)}" for name, scores in last.scores.items()]
+    said = [f"{counted(len(epochs), 'epoch')} in {seconds(spent)}: loss {number(last.train_loss)}"]
+    said += [f"{name} {score(scores.accuracy, scores.loss)}" for name, scores in last.scores.items()]
     best = _best(epochs)
     if best is not None and best is not last:
-        said.append(f"best {percent(best.scores['validation'].accuracy)} in epoch {best.number:,}")
+        chosen = best.scores["validation"]
+        said.append(f"best {score(chosen.accuracy, chosen.loss)} in epoch {best.number:,}")
     return ", ".join(said) + ("" if last.complete else " (the last epoch was not finished)")
 
 
@@ -57,9 +58,10 @@ def epochs_table(epochs: Sequence[Epoch]) -> Html:
     """A row for each epoch; of very many, for evenly spaced ones and the best."""
     names, best = list(dict.fromkeys(name for epoch in epochs for name in epoch.scores)), _best(epochs)
     places = set(evenly(len(epochs)))
-    rows = [_row(e, names, is_best=e is best) for place, e in enumerate(epochs) if place in places or e is best]
-    scores = [f"{name} {what}" for name in names for what in ("loss", "accuracy")]
-    shown = table(["epoch", "train loss", *scores, "learning rate", "time", ""], rows, "r" * (4 + len(scores)))
+    figures = [figure for name in names for figure in ((name, "loss"), (name, "accuracy")) if _is_taken(figure, epochs)]
+    rows = [_row(e, figures, is_best=e is best) for place, e in enumerate(epochs) if place in places or e is best]
+    header = ["epoch", "train loss", *map(" ".join, figures), "learning rate", "time", ""]
+    shown = table(header, rows, "r" * (4 + len(figures)))
     if len(rows) == len(epochs):
         return shown
     return joined([shown, paragraph(muted(f"{len(rows)} of {len(epochs):,} epochs."))])
@@ -74,13 +76,13 @@ def step_html(step: Step) -> str:
     """One step as a row."""
     header = ["step", "epoch", "batch", "loss", "learning rate", "gradient's norm"]
     place = f"{step.batch:,} of {step.batches:,}"
-    cells = [f"{step.number:,}", f"{step.epoch:,}", place, _loss(step.loss), f"{step.learning_rate:.4g}"]
+    cells = [f"{step.number:,}", f"{step.epoch:,}", place, number(step.loss), f"{step.learning_rate:.4g}"]
     return output(table(header, [[*cells, f"{step.gradient_norm:.4g}"]], "rrrrrr"))
 
 
 def scores_html(scores: Scores) -> str:
     """Accuracy, loss and number of examples."""
-    cells = [percent(scores.accuracy), _loss(scores.loss), f"{scores.count:,}"]
+    cells = [percent(scores.accuracy), number(scores.loss), f"{scores.count:,}"]
     return output(table(["accuracy", "loss", "examples"], [cells], "rrr"))
 
 
@@ -89,13 +91,20 @@ def _best(epochs: Sequence[Epoch]) -> Epoch | None:
     return next((epoch for epoch in reversed(epochs) if epoch.is_best), None)
 
 
-def _row(epoch: Epoch, names: Sequence[str], *, is_best: bool) -> list[object]:
-    scores = [epoch.scores.get(name) for name in names]
-    cells = [text for s in scores for text in ((_loss(s.loss), percent(s.accuracy)) if s else ("", ""))]
+def _is_taken(figure: tuple[str, str], epochs: Sequence[Epoch]) -> bool:
+    """Whether an epoch has it: of amounts there is no accuracy."""
+    name, what = figure
+    return what == "loss" or any(name in e.scores and not math.isnan(e.scores[name].accuracy) for e in epochs)
+
+
+def _row(epoch: Epoch, figures: Sequence[tuple[str, str]], *, is_best: bool) -> list[object]:
+    cells = [_figure(epoch.scores.get(name), what) for name, what in figures]
     note = ["best"] * is_best + ["not finished"] * (not epoch.complete)
     rate = f"{epoch.learning_rate:.3g}"
-    return [f"{epoch.number:,}", _loss(epoch.train_loss), *cells, rate, seconds(epoch.seconds), ", ".join(note)]
+    return [f"{epoch.number:,}", number(epoch.train_loss), *cells, rate, seconds(epoch.seconds), ", ".join(note)]
 
 
-def _loss(value: float) -> str:
-    return number(value if math.isfinite(value) else None)
+def _figure(scores: Scores | None, what: str) -> str:
+    if scores is None:
+        return ""
+    return number(scores.loss) if what == "loss" else percent(scores.accuracy)
