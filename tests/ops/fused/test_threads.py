@@ -17,7 +17,7 @@ from handgrad.errors import NonFiniteError
 from handgrad.ops import Ops, for_device, threads
 from handgrad.ops.cores import use_threads
 from handgrad.ops.fused.compiled import CompiledFunction
-from handgrad.ops.fused.threads import _ASLEEP, Pool, shared_pool
+from handgrad.ops.fused.threads import _ASLEEP, _FUTEX, Pool, shared_pool
 
 STATE = numbers((64 * 64 + 64,))
 WEIGHT, BIAS = STATE[: 64 * 64].reshape(64, 64).T, STATE[64 * 64 :]
@@ -85,6 +85,18 @@ def test_threads_without_an_item_only_wait() -> None:
     with pool_with(5) as pool:
         run = compiled(pool, lambda x, ops: ops.norm(ops.relu(x)))
         assert in_time(lambda: run(X[:1])) == pytest.approx(float(np.linalg.norm(np.maximum(X[:1], 0))), rel=1e-5)
+
+
+@pytest.mark.skipif(not _FUTEX, reason="only there do waiting threads sleep")
+def test_threads_that_wait_long_leave_the_core_to_others() -> None:
+    row = np.zeros((1, 10_000_000), np.float32)  # for one thread
+    with pool_with(2) as pool:
+        run = compiled(pool, lambda x, ops: ops.norm(ops.gelu(x)))
+        in_time(lambda: run(row))
+        began, used = time.perf_counter(), time.process_time()
+        for _ in range(5):
+            in_time(lambda: run(row))
+        assert (time.process_time() - used) / (time.perf_counter() - began) < 1.5
 
 
 def test_many_small_programs_follow_each_other() -> None:
