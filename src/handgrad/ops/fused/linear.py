@@ -75,13 +75,13 @@ def linear_by_parts(words, begin, end, scratch):
 @kernel
 def add_parts(words, begin, end, scratch):
     """y = b + Σ over the parts, for rows begin … end − 1."""
-    rows, outputs, parts = words[3], words[4], words[5]
+    sums, bias, out, rows, outputs, parts = words[0], words[1], words[2], words[3], words[4], words[5]
     for row in range(begin, end):
-        y, bias = floats(words[2] + 4 * row * outputs), floats(words[1])
+        y, first = floats(out + 4 * row * outputs), floats(bias)
         for column in range(outputs):
-            y[column] = bias[column] if words[1] != 0 else np.float32(0)
+            y[column] = first[column] if bias != 0 else np.float32(0)
         for part in range(parts):
-            added = floats(words[0] + 4 * (part * rows + row) * outputs)
+            added = floats(sums + 4 * (part * rows + row) * outputs)
             for column in range(outputs):
                 y[column] += added[column]
 
