@@ -222,15 +222,18 @@ def _entry(function: Callable[..., int]) -> Callable[..., int]:
 
 def shared_pool() -> "Pool":
     """The pool of this process."""
-    return _pool(threads(), os.getpid())
+    return _pool(threads())
 
 
 @cache
-def _pool(threads: int, process: int) -> "Pool":
-    """One pool a process: a fork has the memory of its parent's threads, but not the threads."""
+def _pool(threads: int) -> "Pool":
     pool = Pool(threads)
     atexit.register(pool.close)
     return pool
+
+
+if hasattr(os, "register_at_fork"):  # a fork has the memory of its parent's threads, but not the threads
+    os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
 class Pool:
