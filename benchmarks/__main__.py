@@ -198,10 +198,10 @@ def _measure(name: str, out: Path, sections: Iterator[dict[str, Any]], absent: M
         "date": time.strftime("%Y-%m-%d"),
         "command": shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]]),
         "load": machine.load(),
+        "machine": machine.describe(),
         "absent": dict(absent),
     }
     results = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {}
-    results["machine"] = machine.describe()
     out.parent.mkdir(parents=True, exist_ok=True)
     for section in sections:
         results[name] = record | section

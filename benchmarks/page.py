@@ -1,6 +1,7 @@
 """docs/benchmarks*.md: their blocks `<!-- measured: NAME -->` … `<!-- end measured -->` are written from the JSON."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.tables import all_tables, disagreements, left_out
@@ -10,7 +11,7 @@ BLOCK = re.compile(r"<!-- measured: (\w+) -->\n.*?<!-- end measured -->", re.DOT
 
 def regenerated(text: str, results: dict[str, Any]) -> str:
     """The page with every block as the results have it."""
-    blocks = {"machine": _machine(results)}
+    blocks = {"machine": _machines(results)}
     for name, tables in all_tables(results).items():
         section = results.get(name, {})
         notes = [f"- Left out: {line}" for line in left_out(section)]
@@ -24,20 +25,29 @@ def regenerated(text: str, results: dict[str, Any]) -> str:
     return BLOCK.sub(block, text)
 
 
-def _machine(results: dict[str, Any]) -> str:
-    """Where, when and with what."""
-    if "machine" not in results:
-        return "Not measured."
-    machine = results["machine"]
+def _machines(results: Mapping[str, Any]) -> str:
+    """Where, when and with what: each machine with the sections that were measured on it."""
+    lines: list[str] = []
+    told: list[Any] = []
+    for section in results.values():
+        if section["machine"] in told:
+            continue
+        told.append(section["machine"])
+        here = {name: other for name, other in results.items() if other["machine"] == section["machine"]}
+        lines += [*_described(section["machine"]), *(_measured(name, other) for name, other in here.items())]
+    return "\n".join(lines) or "Not measured."
+
+
+def _described(machine: Mapping[str, Any]) -> list[str]:
     memory = f", {machine['memory_bytes'] / 2**30:.0f} GiB" if machine["memory_bytes"] else ""
     vectors = f" ({', '.join(machine['vectors'])})" if machine["vectors"] else ""
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
-    lines = [
+    return [
         f"- {machine['processor']}{vectors}, {machine['cores']} cores{memory}, {machine['system']}",
         f"- Python {machine['python']}, {versions}; NumPy's BLAS: {machine['blas']}",
     ]
-    for name, section in results.items():
-        if name != "machine":
-            load = "" if section["load"] is None else f", load {section['load']:g} before"
-            lines.append(f"- {name}: `{section['command']}` on {section['date']}, {section['rounds']} rounds{load}")
-    return "\n".join(lines)
+
+
+def _measured(name: str, section: Mapping[str, Any]) -> str:
+    load = "" if section["load"] is None else f", load {section['load']:g} before"
+    return f"  - {name}: `{section['command']}` on {section['date']}, {section['rounds']} rounds{load}"

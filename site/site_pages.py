@@ -23,7 +23,7 @@ NAVIGATION = {
         "docs/reliability",
     ],
     "Reference": ["Names and commands <docs/reference/index>"],
-    "Proof": ["docs/benchmarks", "docs/benchmarks-zen5", "docs/reproduction"],
+    "Proof": ["docs/benchmarks", "docs/benchmarks-xeon", "docs/reproduction"],
     "Project": [
         "CHANGELOG",
         "ARCHITECTURE",

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import handgrad
-from benchmarks import estimators, measurements, picture, starting
+from benchmarks import estimators, machine, measurements, picture, starting
 from benchmarks.contestants import OURS, PEERS, Contestant
 from benchmarks.page import regenerated
 from benchmarks.runner import Finished, MeasurementError, Session, run
@@ -93,7 +93,7 @@ def test_one_command_measures_and_keeps_what_it_measured(tmp_path: Path) -> None
     section = results["epochs"]
     assert [pair["peer"] for pair in section["pairs"]] == ["numpy", "numpy-out"] * 2
     assert not disagreements(results)
-    assert results["machine"]["versions"]["numpy"] == np.__version__
+    assert section["machine"]["versions"]["numpy"] == np.__version__
     assert all(pair[who]["seconds"] > 0 for pair in section["pairs"] for who in ("ours", "theirs"))
     picture.training(section)
 
@@ -247,6 +247,10 @@ def measured(workload: Workload, ours: list[float], theirs: list[float], loss: f
     ]
     return {
         "epochs": {
+            "date": "2026-01-31",
+            "command": "python -m benchmarks epochs",
+            "load": None,
+            "machine": machine.describe(),
             "rounds": len(pairs),
             "workloads": {workload.name: workload.to_dict()},
             "pairs": pairs,
@@ -283,7 +287,7 @@ def test_figures_are_short() -> None:
     assert spread([12345.6, 0.00012, 3]) == "3 (0.0001–12,346)"
 
 
-@pytest.mark.parametrize("name", ["benchmarks", "benchmarks-zen5"])
+@pytest.mark.parametrize("name", ["benchmarks", "benchmarks-xeon"])
 def test_a_page_is_written_from_its_json(name: str) -> None:
     page, path = ROOT / "docs" / f"{name}.md", ROOT / "docs" / f"{name}.json"
     text, results = page.read_text(encoding="utf-8"), json.loads(path.read_text(encoding="utf-8"))
@@ -291,6 +295,18 @@ def test_a_page_is_written_from_its_json(name: str) -> None:
     changed = regenerated(text, measured(WORKLOADS["mlp-128"], [1.0], [2.5]))
     assert "**0.4**" in changed
     assert regenerated(changed, results) == text
+
+
+def test_each_machine_is_told_with_what_was_measured_on_it() -> None:
+    section = measured(WORKLOADS["mlp-128"], [1.0], [2.0])["epochs"]
+    other = section | {"machine": section["machine"] | {"processor": "Abacus"}, "load": 0.5}
+    text = regenerated("<!-- measured: machine -->\n<!-- end measured -->", {})
+    assert "Not measured." in text
+    told = regenerated(text, {"first": section, "second": other, "third": section}).splitlines()
+    names = [line.partition(":")[0] for line in told if line.startswith("  - ")]
+    assert names == ["  - first", "  - third", "  - second"]
+    assert "  - second: `python -m benchmarks epochs` on 2026-01-31, 1 rounds, load 0.5 before" in told
+    assert any(line.startswith("- Abacus") for line in told)
 
 
 def test_estimators_are_fitted_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
