@@ -27,25 +27,21 @@ def regenerated(text: str, results: dict[str, Any]) -> str:
 
 def _machines(results: Mapping[str, Any]) -> str:
     """Where, when and with what: each machine with the sections that were measured on it."""
-    lines: list[str] = []
-    told: list[Any] = []
-    for section in results.values():
-        if section["machine"] in told:
-            continue
-        told.append(section["machine"])
-        here = {name: other for name, other in results.items() if other["machine"] == section["machine"]}
-        lines += [*_described(section["machine"]), *(_measured(name, other) for name, other in here.items())]
+    by_machine: dict[str, list[str]] = {}
+    for name, section in results.items():
+        by_machine.setdefault(_described(section["machine"]), []).append(_measured(name, section))
+    lines = [line for machine, sections in by_machine.items() for line in (machine, *sections)]
     return "\n".join(lines) or "Not measured."
 
 
-def _described(machine: Mapping[str, Any]) -> list[str]:
+def _described(machine: Mapping[str, Any]) -> str:
     memory = f", {machine['memory_bytes'] / 2**30:.0f} GiB" if machine["memory_bytes"] else ""
     vectors = f" ({', '.join(machine['vectors'])})" if machine["vectors"] else ""
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
-    return [
-        f"- {machine['processor']}{vectors}, {machine['cores']} cores{memory}, {machine['system']}",
-        f"- Python {machine['python']}, {versions}; NumPy's BLAS: {machine['blas']}",
-    ]
+    return (
+        f"- {machine['processor']}{vectors}, {machine['cores']} cores{memory}, {machine['system']}\n"
+        f"- Python {machine['python']}, {versions}; NumPy's BLAS: {machine['blas']}"
+    )
 
 
 def _measured(name: str, section: Mapping[str, Any]) -> str:

@@ -35,8 +35,8 @@ def number(value: float | None) -> str:
 def percent(share: float | None) -> str:
     """A share as a percentage with two decimals; a dash where there is none.
 
-    >>> percent(0.98765), percent(None)
-    ('98.77 %', '—')
+    >>> percent(0.98765), percent(math.nan), percent(None)
+    ('98.77 %', '—', '—')
     """
     return "—" if share is None or math.isnan(share) else f"{100 * share:.2f} %"
 

@@ -24,8 +24,8 @@ def count(value: int) -> str:
 def percent(share: float | None) -> str:
     r"""A share as a percentage with two decimals, which a line does not break.
 
-    >>> percent(0.98765), percent(None)
-    ('98.77\xa0%', '—')
+    >>> percent(0.98765), percent(float("nan")), percent(None)
+    ('98.77\xa0%', '—', '—')
     """
     return numbers.percent(share).replace(" ", "\N{NO-BREAK SPACE}")
 

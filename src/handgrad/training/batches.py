@@ -46,7 +46,7 @@ class Examples:
     def _find_only_batch(self) -> "tuple[Given, np.ndarray[Any, Any]] | None":
         """The batch that every epoch has, if it is always the whole data set in its own order.
 
-        To make it again was a quarter of XOR's steps. Its targets are the data set's own labels, so that who changes
+        To make it again was a fifth of XOR's steps. Its targets are the data set's own labels, so that who changes
         those is heard, as is a loader of another kind, which may make its batches otherwise.
         """
         loader, labels = self.loader, self.loader.dataset.labels
