@@ -36,6 +36,12 @@ def test_beside_a_busy_neighbour_one_thread_works() -> None:
     assert seconds < 1.5 * 10_000 * 0.003
 
 
+def test_a_short_training_beside_a_busy_neighbour_does_not_begin_by_waiting_for_it() -> None:
+    seconds, alone = run(Pace(), 600, lambda _: 0.0037, alone=0.00003)
+    assert alone > 590
+    assert seconds < 600 * 0.00003 + 4 * 0.0037  # one run on all threads in each trial of them
+
+
 def test_a_neighbour_who_is_there_at_times_only() -> None:
     pace = Pace()
     run(pace, 2000, lambda _: 0.001, alone=0.0018)
