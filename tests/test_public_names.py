@@ -39,5 +39,13 @@ def test_importing_loads_nothing_heavy() -> None:
     assert printed_by(code) == "[]"
 
 
+def test_the_cpu_loads_nothing_of_numpy_that_training_does_not_need() -> None:
+    """To import what wraps NumPy in the array standard loaded NumPy's tests and its Fortran compiler: 75 ms."""
+    heavy = ["numpy.testing", "numpy.f2py", "unittest", "array_api_compat", "torch"]
+    code = "import sys; from handgrad.ops import for_device; for_device('cpu')"
+    code += f"; print([m for m in {heavy} if m in sys.modules])"
+    assert printed_by(code) == "[]"
+
+
 def test_help_needs_no_numpy() -> None:
     assert printed_by("import handgrad.cli, sys; print('numpy' in sys.modules)") == "False"

@@ -1,7 +1,6 @@
 import math
 from typing import Any
 
-import array_api_compat.numpy
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -18,7 +17,7 @@ ALL = Augmentation(
 )  # each large enough that leaving it out changes many pixels
 
 
-REFERENCE = ReferenceOps(array_api_compat.numpy)
+REFERENCE = ReferenceOps(np)
 
 
 class Fixed(np.random.Generator):

@@ -4,7 +4,6 @@ import functools
 from collections.abc import Callable
 from typing import TypeAlias
 
-import array_api_compat.numpy
 import numpy as np
 import numpy.typing as npt
 
@@ -22,7 +21,7 @@ LEARNING_IMAGES, SCORING_IMAGES = 32_000, 10_000  # 32,000: every batch is full,
 HIDDEN, BATCH, EPOCHS, RATE = 64, 64, 2, 0.1
 CANDIDATE_IMAGES, CANDIDATE_BATCH, CANDIDATE_EPOCHS = 500, 50, 10
 PLAIN, UNIT = SGD(RATE), Preprocessing()
-REFERENCE = ReferenceOps(array_api_compat.numpy)  # the page shows its code, so it is what is measured
+REFERENCE = ReferenceOps(np)  # the page shows its code, so it is what is measured
 
 
 @functools.cache

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from handgrad.errors import ArgumentError, DeviceError
 from handgrad.ops.cores import use_threads
 from handgrad.ops.fused import FusedOps
@@ -44,23 +46,12 @@ def for_device(name: str) -> Ops:
 def _cpu_ops() -> Ops:
     if importlib.util.find_spec("numba") is None:
         warnings.warn(_NO_NUMBA, RuntimeWarning, stacklevel=3)
-        return ReferenceOps(_namespace("numpy"))
-    return FusedOps(_namespace("numpy"))
-
-
-def _namespace(library: str) -> Any:
-    """The array API namespace of a library, imported only when asked for."""
-    return importlib.import_module(f"array_api_compat.{library}")
+        return ReferenceOps(np)
+    return FusedOps(np)
 
 
 def _torch_ops(name: str, placement: str) -> Ops:
-    try:
-        torch = importlib.import_module("torch")
-    except ImportError as error:
-        raise DeviceError(
-            f"device {name!r} needs PyTorch, which is not installed; install it with "
-            "`python -m pip install torch`, or use --device cpu."
-        ) from error
+    torch = _load("torch", name)
     try:
         torch.empty(1, device=placement)
     except (RuntimeError, AssertionError) as error:
@@ -68,7 +59,18 @@ def _torch_ops(name: str, placement: str) -> Ops:
         raise DeviceError(
             f"device {name!r} is not available here ({reason}); use --device cpu or torch:cpu."
         ) from error
-    return ReferenceOps(_namespace("torch"), device=name, placement=placement)
+    return ReferenceOps(_load("array_api_compat.torch", name), device=name, placement=placement)
+
+
+def _load(module: str, device: str) -> Any:
+    """Import what only PyTorch's devices need."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise DeviceError(
+            f"device {device!r} needs {module.partition('.')[0]}, which is not installed; install it with "
+            '`python -m pip install "handgrad[torch]"`, or use --device cpu.'
+        ) from error
 
 
 @contextmanager

@@ -35,11 +35,11 @@ class ReferenceOps:
     """Every operation over one array namespace.
 
     Args:
-        xp: a namespace of the array API standard, such as `array_api_compat.numpy`.
+        xp: a namespace of the array API standard, such as `numpy`.
         device: the name `handgrad.ops.for_device` knows these ops by.
         placement: what `xp` calls the device; None is its default.
 
-    >>> import array_api_compat.numpy as np
+    >>> import numpy as np
     >>> ops = ReferenceOps(np)
     >>> ops.relu(ops.asarray([-1.0, 2.0]))
     array([0., 2.])

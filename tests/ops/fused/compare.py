@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import array_api_compat.numpy
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -17,7 +16,7 @@ from handgrad.ops.fused.compiled import CompiledFunction
 from handgrad.ops.fused.threads import Pool
 
 Numbers = npt.NDArray[Any]
-REFERENCE = ReferenceOps(array_api_compat.numpy)
+REFERENCE = ReferenceOps(np)
 TOLERANCE = 1e-5
 _SMALLEST = float(np.finfo(np.float32).tiny)  # kernels may take a denormal result for 0
 _GUARD = 8  # numbers between the arrays of the state, which nobody may write to
