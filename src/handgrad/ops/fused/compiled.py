@@ -1,7 +1,6 @@
 """Functions that are recorded once, and run by kernels from then on."""
 
 import logging
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,13 +19,10 @@ from handgrad.ops.fused.plan import Program
 from handgrad.ops.fused.pooling import PoolingOps
 from handgrad.ops.fused.recorder import NotTraceable, Recorder, Recording, Scalar, Value
 from handgrad.ops.fused.rectified_pooling import fuse_rectified_pooling
-from handgrad.ops.fused.threads import Pool, shared_pool
+from handgrad.ops.fused.threads import ONE_AT_A_TIME, Pool, shared_pool
 from handgrad.ops.reference import ReferenceOps
 
 _MOST_PROGRAMS = 16  # that a function keeps, each for arguments of other shapes
-
-#: Two functions may share parameters, which recording changes for a moment, and every program has only one memory.
-_ONE_AT_A_TIME = threading.RLock()
 
 
 class RecordingOps(
@@ -67,7 +63,7 @@ class CompiledFunction:
         self._programs: dict[Any, Program | None] = {}
 
     def __call__(self, *arguments: Any) -> Any:
-        with _ONE_AT_A_TIME:
+        with ONE_AT_A_TIME:
             key = _kinds(arguments)
             try:  # not by `in` first: to look twice takes a thirtieth of XOR's steps
                 program = self._programs[key]
@@ -83,7 +79,7 @@ class CompiledFunction:
             arguments: as the function is called with.
             report: called with the number of kernels that are ready, and of all.
         """
-        with _ONE_AT_A_TIME:
+        with ONE_AT_A_TIME:
             key = _kinds(arguments)
             if key not in self._programs:
                 if len(self._programs) == _MOST_PROGRAMS:
@@ -128,9 +124,12 @@ class CompiledFunction:
         return recording
 
 
+_ARRAY = np.ndarray  # looked up at every step otherwise, four times
+
+
 def _kinds(arguments: Sequence[Any]) -> Any:
     """What about the arguments decides which program fits them."""
-    return tuple([(x.shape, x.dtype.num) if isinstance(x, np.ndarray) else type(x) for x in arguments])
+    return tuple([(x.shape, x.dtype.num) if isinstance(x, _ARRAY) else type(x) for x in arguments])
 
 
 def _stand_in(recorder: Recorder, index: int, argument: Any) -> Value | Scalar:

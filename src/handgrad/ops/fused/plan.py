@@ -15,7 +15,7 @@ from handgrad.errors import NonFiniteError
 from handgrad.ops.fused.build import build
 from handgrad.ops.fused.pace import Pace
 from handgrad.ops.fused.recorder import Argument, Block, Instruction, Recording, Scalar, Value, Written
-from handgrad.ops.fused.threads import CHUNK, FIRST_ARGUMENT, GROUP, ITEMS, KERNEL, ROW_WORDS, WAIT, Pool
+from handgrad.ops.fused.threads import CHUNK, FIRST_ARGUMENT, GROUP, ITEMS, KERNEL, ROW_WORDS, WAIT, Pool, Word
 
 _CHUNK_BYTES = 256 * 1024  # of the rows that a group of instructions works on at a time; fits a core's own cache
 _CHUNK_ROWS = 8  # but not fewer, where the rows are short
@@ -42,7 +42,7 @@ class Program:
         build(dict.fromkeys(instruction.kernel for instruction in self.instructions), report)
         self._table = np.zeros((len(self.instructions), ROW_WORDS), np.int64)
         self._reals = self._table.view(np.float64)
-        self._address, self._rows = self._table.ctypes.data, len(self._table)
+        self._address, self._rows = Word(self._table.ctypes.data), Word(len(self._table))
         self._scalars: list[tuple[np.ndarray[Any, Any], tuple[int, int], int]] = []
         self._write(groups)
         self._pace = Pace()

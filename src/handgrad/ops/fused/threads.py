@@ -39,6 +39,10 @@ _IDLE_SPINS = 4000  # the same without anything to do
 _YIELDS = 2000  # and then before it goes to sleep
 SCRATCH_BYTES = 1 << 20  # of every thread
 
+#: Held by who records or runs a function: two may share parameters, which recording changes for a moment, every program
+#: has only one memory, and all of them one pool.
+ONE_AT_A_TIME = threading.RLock()
+
 _YIELD = "SwitchToThread" if sys.platform == "win32" else "sched_yield"
 _yield_core = Deferred(lambda: types.ExternalFunction(_YIELD, types.int32()))
 #: Linux's number for futex, by which a thread sleeps until a word changes and others wake it.
@@ -212,7 +216,10 @@ def _serve(control, worker, seen, unused):
 
 
 _ENTRY = "int64(CPointer(int64), int64, int64, int64)"
-_C_ENTRY = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 4)  # releases Python's lock while it runs
+#: What an entry is called with, made beforehand: to turn four integers into words takes as long as the call.
+Word = ctypes.c_int64
+_ONE = Word(1)
+_C_ENTRY = ctypes.CFUNCTYPE(Word, *[Word] * 4)  # releases Python's lock while it runs
 
 
 @cache
@@ -248,17 +255,16 @@ class Pool:
         self._control = np.zeros(_ASLEEP + threads, np.int64)
         self._scratch = np.empty(SCRATCH_BYTES * threads + 64, np.uint8)
         self._control[_SCRATCH] = -(-self._scratch.ctypes.data // 64) * 64  # on a cache line
-        self._address = self._control.ctypes.data
-        self._control[_ARRIVED_AT] = self._address + 8 * _ARRIVED
+        self._address, self._all = Word(self._control.ctypes.data), Word(threads)
+        self._control[_ARRIVED_AT] = self._control[_ARRIVED:].ctypes.data
         self._launch, self._resume, self._serve = (_entry(f) for f in (_launch, _resume, _serve))
-        self._lock = threading.Lock()
         self._awake = [threading.Event() for _ in range(threads)]
         self._workers = [threading.Thread(target=self._loop, args=(n,), daemon=True) for n in range(1, threads)]
         for worker in self._workers:
             worker.start()
 
-    def run(self, program: int, rows: int, workers: int, pace: Pace | None = None) -> None:
-        """Run the program at an address.
+    def run(self, program: Word, rows: Word, workers: int, pace: Pace | None = None) -> None:
+        """Run the program at an address; the caller holds `ONE_AT_A_TIME`.
 
         Args:
             program: address of its table.
@@ -266,20 +272,19 @@ class Pool:
             workers: 1 for this thread alone; otherwise all take part.
             pace: on how many threads it is faster; None for all.
         """
-        with self._lock:
-            if workers == 1 or self.threads == 1:
-                self._launch(self._address, program, rows, 1)
-                return
-            started = time.perf_counter()
-            if self._launch(self._address, program, rows, 1 if pace and pace.alone else self.threads):
-                self._wake()
-                self._resume(self._address, program, rows, self.threads)
-            elif pace:  # a wake-up takes long by itself
-                pace.note(time.perf_counter() - started)
+        if workers == 1 or self.threads == 1:
+            self._launch(self._address, program, rows, _ONE)
+            return
+        started = time.perf_counter()
+        if self._launch(self._address, program, rows, _ONE if pace and pace.alone else self._all):
+            self._wake()
+            self._resume(self._address, program, rows, self._all)
+        elif pace:  # a wake-up takes long by itself
+            pace.note(time.perf_counter() - started)
 
     def close(self) -> None:
         """End the other threads."""
-        with self._lock:
+        with ONE_AT_A_TIME:
             self._control[_WORKERS] = 0
             self._control[_GENERATION] += 1
             for event in self._awake:
