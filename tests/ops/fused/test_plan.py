@@ -15,7 +15,7 @@ from op_cases import numbers
 from handgrad.errors import NonFiniteError
 from handgrad.layers import Conv2d, Flatten, Layer, Linear, ReLU, Sequential
 from handgrad.ops import Ops, Shape
-from handgrad.ops.fused import plan
+from handgrad.ops.fused import plan, tile
 from handgrad.ops.fused.arrays import add
 from handgrad.ops.fused.compiled import CompiledFunction, RecordingOps
 from handgrad.ops.fused.recorder import Block, Instruction, Recording, Value, Written
@@ -139,8 +139,14 @@ def test_nothing_is_overwritten_before_it_was_read() -> None:
 def test_long_work_is_cut_into_chunks_that_fit_the_cache() -> None:
     program = plan.Program(record(lambda x, ops: ops.relu(ops.tanh(x)), (4096, 1024)))
     chunk = int(program._table[0][CHUNK])
-    assert plan._CHUNK_ROWS <= chunk < 4096
+    assert 0 < chunk < 4096
     assert chunk * 1024 * 4 <= plan._CHUNK_BYTES
+
+
+@pytest.mark.parametrize("width", [1024, 700, 100_000])
+def test_chunks_are_of_whole_tiles(width: int) -> None:
+    program = plan.Program(record(lambda x, ops: ops.relu(ops.tanh(x)), (400, width)))
+    assert int(program._table[0][CHUNK]) % tile.ROWS == 0
 
 
 #: A value of the programs below: its shapes are views of one another.

@@ -225,6 +225,23 @@ def test_a_gradient_that_could_overflow_changes_no_weight(width: int, column: in
     np.testing.assert_array_equal(trainer.model.parameters.vector, before)
 
 
+@pytest.mark.parametrize(("height", "width"), [(4, 5), (20, 15)])
+@pytest.mark.parametrize("preprocessing", [Preprocessing(scale=1e30), Preprocessing(mean=1e30)])
+def test_nor_does_one_of_bytes(height: int, width: int, preprocessing: Preprocessing) -> None:
+    """Of bytes the bound is known beforehand: they are not looked at."""
+    images = np.random.default_rng(1).integers(0, 256, (64, height, width)).astype(np.uint8)
+    model = Sequential(Linear(height * width, 10))
+    data = Dataset(images, np.arange(64) % 10, "made huge", 10)
+    trainer = trainer_of(
+        Task(model, lambda: Loader(data, 32, preprocessing=preprocessing), losses.SoftmaxCrossEntropy())
+    )
+    before = trainer.model.parameters.vector.copy()
+    with pytest.raises(TrainingError, match="gradient's norm"):
+        next(trainer.run(1))
+    assert programs(trainer._compiled_step)
+    np.testing.assert_array_equal(trainer.model.parameters.vector, before)
+
+
 def test_every_class_that_was_discovered_is_among_them() -> None:
     assert set(LAYER_KINDS) - {type(case.layer) for case in LAYER_CASES if case.training} == set()
     assert set(LOSS_KINDS) - {type(loss) for loss in LOSSES} == set()

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from handgrad.ops.fused.arrays import gather, gather_by_parts
 from handgrad.ops.fused.linear import (
     column_sums,
     weight_gradient_by_columns,
@@ -17,7 +18,7 @@ from handgrad.ops.fused.linear import (
     weight_step_by_columns,
     weight_step_by_rows,
 )
-from handgrad.ops.fused.native import floats, helper, integers, integers32, kernel
+from handgrad.ops.fused.native import floats, helper, integers, integers32, kernel, real
 from handgrad.ops.fused.optimizers import PIECE, OptimizerOps, root_of_sum, sgd, squares
 from handgrad.ops.fused.products import MANY_INPUTS, PARTS, part_of
 from handgrad.ops.fused.recorder import Instruction, Value, Written
@@ -60,7 +61,7 @@ def peaks_by_parts(words, begin, end, scratch):
 def is_bounded(words, begin, end, scratch):
     """1 if all before was well, and rows · max(1, |x|) · max|ȳ| is small enough to be squared."""
     x, dy, rows = floats(words[0]), floats(words[1]), words[3]
-    largest_x, largest_dy = _f(1), _f(0)  # at least 1: the bias, whose gradient is checked with it, sees ones
+    largest_x, largest_dy = _f(real(words[7])), _f(0)
     ok = words[2] == 0 or integers(words[2])[0] != 0
     for i in range(words[5]):
         ok = ok and x[i] < np.inf  # a NaN is not below anything
@@ -155,15 +156,33 @@ class _Fusion:
         """Record the check that a product cannot overflow."""
         x, dy, rows = product.reads[0], product.reads[1], product.arguments[5]
         assert isinstance(rows, int)
-        highest = [self._highest(value, int(rows)) for value in (x, dy)]
-        ok, counts = self.recorder.new((), np.int64), [value.size for value in highest]
-        self.recorder.emit(is_bounded, *highest, guard, rows, Written(ok), *counts, items=1, by_rows=True)
+        known, highest_dy = self._bound_of_bytes(x), self._highest(dy, rows)
+        highest_x = None if known else self._highest(x, rows)
+        counts = 0 if highest_x is None else highest_x.size, highest_dy.size
+        least = max(1.0, known)  # at least 1: the bias, whose gradient is checked with it, sees ones
+        ok = self.recorder.new((), np.int64)
+        self.recorder.emit(
+            is_bounded, highest_x, highest_dy, guard, rows, Written(ok), *counts, least, items=1, by_rows=True
+        )
         return ok
 
+    def _bound_of_bytes(self, value: Value) -> float:
+        """What no number in a matrix made of bytes can exceed, but a NaN, which the loss reports; 0 for others."""
+        for made in self.old:
+            if made.kernel in (gather, gather_by_parts) and made.writes[0].block is value.block:
+                _, _, _, _, _, shift, factor, is_bytes, *_ = made.arguments
+                assert isinstance(shift, float)
+                assert isinstance(factor, float)
+                return max(abs(shift * factor), abs((255.0 - shift) * factor)) if is_bytes else 0.0
+        return 0.0
+
     def _highest(self, value: Value, rows: int) -> Value:
-        """Record the largest magnitudes in a matrix, piece by piece as threads share it already."""
+        """Record the largest magnitudes in a matrix, of each row while it is in the cache where it was made by rows."""
         width = value.size // rows
-        if width >= MANY_INPUTS:
+        made_by_rows = any(
+            i.by_rows and i.items == rows for i in self.old if any(written.block is value.block for written in i.writes)
+        )
+        if width >= MANY_INPUTS and not made_by_rows:
             bits = self.recorder.new((PARTS,))
             self.recorder.emit(peaks_by_parts, value, Written(bits), width, rows, items=PARTS)
         else:

@@ -231,3 +231,19 @@ integers = _memory("int64")
 integers32 = _memory("int32")
 words32 = _memory("uint32")
 small_integers = _memory("uint8")
+
+
+@intrinsic
+def prefetch(typing: Any, address: Any) -> Any:
+    """Have the processor fetch the cache line of an address, which need not be a valid one."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [pointer, word, word, word])
+        place = builder.inttoptr(arguments[0], pointer)
+        to_read, into_all_caches, data = word(0), word(3), word(1)
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        builder.call(function, [place, to_read, into_all_caches, data])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), emit

@@ -16,9 +16,10 @@ from handgrad.ops.fused.build import build
 from handgrad.ops.fused.pace import Pace
 from handgrad.ops.fused.recorder import Argument, Block, Instruction, Recording, Scalar, Value, Written
 from handgrad.ops.fused.threads import CHUNK, FIRST_ARGUMENT, GROUP, ITEMS, KERNEL, ROW_WORDS, WAIT, Pool, Word
+from handgrad.ops.fused.tile import ROWS
 
 _CHUNK_BYTES = 256 * 1024  # of the rows that a group of instructions works on at a time; fits a core's own cache
-_CHUNK_ROWS = 8  # but not fewer, where the rows are short
+_CHUNK_ROWS = ROWS  # of whole tiles: 31 rows of 512 → 10 take 1.5 times as long as 32
 _WORTH_SHARING = 200_000  # operations, below which waking other threads costs more than it saves
 _ALIGNMENT = 64
 
@@ -157,7 +158,8 @@ def _chunk(group: Sequence[Instruction]) -> int:
     if not first.by_rows:
         return first.items
     written = sum(value.size * value.dtype.itemsize for i in group for value in i.writes)
-    return max(_CHUNK_ROWS, _CHUNK_BYTES * first.items // max(1, written))
+    rows = _CHUNK_BYTES * first.items // max(1, written)
+    return max(_CHUNK_ROWS, rows // _CHUNK_ROWS * _CHUNK_ROWS)
 
 
 def _place(
