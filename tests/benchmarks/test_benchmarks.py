@@ -222,6 +222,12 @@ def test_a_process_has_the_cores_and_threads_it_should() -> None:
     assert os.sched_getaffinity(0) == before
 
 
+def test_a_process_keeps_compiled_modules_as_an_installed_package_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    command = [sys.executable, "-c", "import sys; print(sys.dont_write_bytecode)"]
+    assert run(command, threads=1, limit=60).output.split() == ["False"]
+
+
 def test_peak_memory_is_that_of_the_process() -> None:
     """Asked from a small process, as `python -m benchmarks` is one."""
     script = (
