@@ -42,6 +42,16 @@ def test_a_short_training_beside_a_busy_neighbour_does_not_begin_by_waiting_for_
     assert seconds < 600 * 0.00003 + 4 * 0.0037  # one run on all threads in each trial of them
 
 
+def test_a_large_program_is_hardly_tried_on_one_thread() -> None:
+    assert run(Pace(), 30, lambda _: 0.01, alone=0.019)[1] == 2  # all batches of a test set, say
+
+
+def test_the_first_run_does_not_count() -> None:
+    pace = Pace()
+    pace.note(10.0)  # seconds in which memory was touched for the first time
+    assert run(pace, 100, lambda _: 0.05, alone=0.003)[1] > 60
+
+
 def test_a_neighbour_who_is_there_at_times_only() -> None:
     pace = Pace()
     run(pace, 2000, lambda _: 0.001, alone=0.0018)

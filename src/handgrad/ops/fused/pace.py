@@ -13,6 +13,7 @@ took 0.12 s when its first 64 steps waited for them, now 0.045, and 0.025 on an 
 import math
 
 _PERIOD, _TRIAL = 64, 16  # runs on all threads and on one, whose means are compared
+_ENOUGH = 0.002  # seconds of a trial on one thread, after which even the few long runs of a large program tell
 _LONGEST = 8192  # runs on one thread before all are tried again, and on all before one is
 
 
@@ -29,31 +30,44 @@ class Pace:
     def __init__(self) -> None:
         self._mean_alone, self._age = math.inf, 0
         self._next_alone = _PERIOD
-        self._begin(alone=True, length=_TRIAL)
+        self._is_first = True  # it touches memory that no run has touched, so it tells nothing
+        self._try_alone()
 
     def note(self, seconds: float) -> None:
         """Count a run, done as `alone` says."""
+        if self._is_first:
+            self._is_first = False
+            return
         self._seconds += seconds
         self._runs += 1
-        ended = self._runs == self._length
-        if self.alone and ended:
-            self._mean_alone, self._age = self._seconds / self._runs, 0
-            self._begin(alone=False, length=_PERIOD)
-        elif not self.alone and (ended or self._seconds > _PERIOD * self._mean_alone):  # no need to wait for its end
+        if self._runs < self._length and self._seconds <= self._limit:
+            return
+        mean = self._seconds / self._runs
+        if self.alone:
+            self._mean_alone, self._age = mean, 0
+            self._try_all()
+        else:
             self._age += self._runs
-            self._choose(self._seconds / self._runs)
+            self._choose(mean)
 
     def _choose(self, mean: float) -> None:
         """After some runs on all threads: go on so, or let one work."""
         if self._age >= _LONGEST:
-            self._begin(alone=True, length=_TRIAL)
+            self._try_alone()
         elif mean <= self._mean_alone:
             self._next_alone = _PERIOD
-            self._begin(alone=False, length=_PERIOD)
+            self._try_all()
         else:
             self._begin(alone=True, length=self._next_alone)
             self._next_alone = min(2 * self._next_alone, _LONGEST)
 
-    def _begin(self, *, alone: bool, length: int) -> None:
-        self.alone, self._length = alone, length
+    def _try_alone(self) -> None:
+        self._begin(alone=True, length=_TRIAL, limit=_ENOUGH)
+
+    def _try_all(self) -> None:
+        self._begin(alone=False, length=_PERIOD, limit=_PERIOD * self._mean_alone)  # no need to wait for its end then
+
+    def _begin(self, *, alone: bool, length: int, limit: float = math.inf) -> None:
+        """So many runs, or until they have taken longer than so many seconds."""
+        self.alone, self._length, self._limit = alone, length, limit
         self._seconds, self._runs = 0.0, 0
