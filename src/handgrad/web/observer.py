@@ -21,6 +21,8 @@ from handgrad.web.steering import Steering
 
 #: Seconds between two events of a kind.
 STEPS, EPOCHS, SIGNS, CONFUSION, COMPILING = 0.1, 0.1, 1.0, 1.0, 0.2
+#: Between two of a step it is less at first, since a training may end within a second: this share of its time so far.
+_SOONEST, _STEPS_SHARE = 0.01, 0.05
 #: At most this share of the time goes into taking signs, and as much into counting mistakes.
 _SHARE = 0.05
 #: Of the result: one number an epoch, all of which were told when it ended.
@@ -73,6 +75,7 @@ class PageObserver:
         """Tell what begins, or which settings it goes on with."""
         self._phase, self._trainer, self._event = phase, phase.experiment.trainer, None
         self._signs, self._confusion = VitalSigns(phase.experiment), Confusion(phase.experiment)
+        self._began = time.monotonic()
         self._begin_stretch()
         self._tell_pace()
         if phase.title in self._titles:
@@ -96,7 +99,7 @@ class PageObserver:
             self._losses += event.loss
             self._steps += 1
             one_by_one = self._steering.single or 0 < self._pace <= 1 / STEPS
-            if one_by_one or self._is_due("step", STEPS):
+            if one_by_one or self._is_due("step", self._between_steps()):
                 self._tell_step(event)
             if self._signs.expects_step:
                 self._tell_signs(event.number)
@@ -169,6 +172,10 @@ class PageObserver:
     def _begin_stretch(self) -> None:
         """Forget what was counted: a new stretch of training without a pause begins."""
         self._losses, self._steps, self._since = 0.0, 0, time.monotonic()
+
+    def _between_steps(self) -> float:
+        """Seconds between two events of a step."""
+        return min(STEPS, max(_SOONEST, _STEPS_SHARE * (time.monotonic() - self._began)))
 
     def _is_due(self, kind: str, seconds: float) -> bool:
         """Whether it is time for another event of that kind; if so it is noted as told."""
