@@ -121,5 +121,5 @@ def test_an_extra_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("importlib.metadata.distributions", list)
     assert missing_packages("onnx") == ["onnx", "onnxruntime"]
     outcome = run_page("page", page_of("<!-- needs: torch onnx -->", "1 / 0", "x = 1"))
-    assert list(outcome.missing.values()) == ["torch, onnx, onnxruntime"]
+    assert list(outcome.missing.values()) == ["torch, array-api-compat, onnx, onnxruntime"]
     assert len(outcome.run) == 1
