@@ -141,6 +141,7 @@ def test_two_hidden_units_can_get_stuck(open_page: OpenPage) -> None:
 
 def test_ten_points_update_by_update(open_page: OpenPage) -> None:
     page = visit(open_page, "points")
+    page.locator(".plane circle").first.wait_for()  # the points are fetched after the lesson's text
     assert page.locator(".plane circle").count() == 10
     pressed(page, "Start")
     assert state(page, "paused") == "Waiting after 0 updates."
