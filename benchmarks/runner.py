@@ -117,7 +117,7 @@ def run(command: list[str], threads: int, limit: float, variables: dict[str, str
 def _environment(threads: int) -> dict[str, str]:
     """Ours, with so many threads, and modules kept compiled as pip keeps those of an installed package."""
     environment = os.environ | dict.fromkeys(_THREAD_VARIABLES, str(threads)) | {"JAX_PLATFORMS": "cpu"}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else every import of ours would compile 50 files: 50 ms
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else every import of ours would compile it: 50 ms
     return environment
 
 

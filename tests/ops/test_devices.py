@@ -26,14 +26,13 @@ def test_a_device_that_nobody_knows_is_refused(name: str) -> None:
         for_device(name)
 
 
-@pytest.mark.parametrize("library", ["torch", "array_api_compat"])
+@pytest.mark.parametrize("library", ["torch", "array_api_compat.torch"])
 def test_a_missing_library_is_named_with_the_command_that_installs_it(
     monkeypatch: pytest.MonkeyPatch, library: str
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(empty=lambda size, device: None))
     monkeypatch.setitem(sys.modules, library, None)  # makes importing it fail
-    monkeypatch.delitem(sys.modules, "array_api_compat.torch", raising=False)
-    with pytest.raises(DeviceError, match=rf"'torch:cpu' needs {library}, .*pip install \"handgrad\[torch\]\""):
+    with pytest.raises(DeviceError, match=rf"'torch:cpu' .*needs {library}, .*pip install \"handgrad\[torch\]\""):
         for_device("torch:cpu")
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.errors import ArgumentError, DeviceError
+from handgrad.errors import ArgumentError, DeviceError, MissingExtraError
+from handgrad.extras import load
 from handgrad.ops.cores import use_threads
 from handgrad.ops.fused import FusedOps
 from handgrad.ops.interface import Ops
@@ -65,12 +66,9 @@ def _torch_ops(name: str, placement: str) -> Ops:
 def _load(module: str, device: str) -> Any:
     """Import what only PyTorch's devices need."""
     try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise DeviceError(
-            f"device {device!r} needs {module.partition('.')[0]}, which is not installed; install it with "
-            '`python -m pip install "handgrad[torch]"`, or use --device cpu.'
-        ) from error
+        return load(module, "torch")
+    except (MissingExtraError, ImportError) as error:  # not there, or there and broken
+        raise DeviceError(f"device {device!r} is not available here. {error} Or use --device cpu.") from error
 
 
 @contextmanager

@@ -139,7 +139,7 @@ def test_nothing_is_overwritten_before_it_was_read() -> None:
 def test_long_work_is_cut_into_chunks_that_fit_the_cache() -> None:
     program = plan.Program(record(lambda x, ops: ops.relu(ops.tanh(x)), (4096, 1024)))
     chunk = int(program._table[0][CHUNK])
-    assert 0 < chunk < 4096
+    assert plan._CHUNK_ROWS <= chunk < 4096
     assert chunk * 1024 * 4 <= plan._CHUNK_BYTES
 
 

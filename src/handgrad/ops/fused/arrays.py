@@ -102,7 +102,7 @@ def _ask_for(words, row, first, last):
 
 @helper
 def _gather_rows(words, begin, end, first, last):
-    """The same columns of rows begin … end − 1."""
+    """Columns first … last − 1 of rows begin … end − 1, as `_gather` makes them, asked for some rows ahead."""
     for row in range(begin, min(begin + _AHEAD, end)):
         _ask_for(words, row, first, last)
     for row in range(begin, end):

@@ -59,7 +59,7 @@ def peaks_by_parts(words, begin, end, scratch):
 
 @kernel
 def is_bounded(words, begin, end, scratch):
-    """1 if all before was well, and rows · max(1, |x|) · max|ȳ| is small enough to be squared."""
+    """1 if all before was well, and rows · max(least, |x|) · max|ȳ| is small enough to be squared."""
     x, dy, rows = floats(words[0]), floats(words[1]), words[3]
     largest_x, largest_dy = _f(real(words[7])), _f(0)
     ok = words[2] == 0 or integers(words[2])[0] != 0
@@ -168,20 +168,22 @@ class _Fusion:
 
     def _bound_of_bytes(self, value: Value) -> float:
         """What no number in a matrix made of bytes can exceed, but a NaN, which the loss reports; 0 for others."""
-        for made in self.old:
-            if made.kernel in (gather, gather_by_parts) and made.writes[0].block is value.block:
-                _, _, _, _, _, shift, factor, is_bytes, *_ = made.arguments
-                assert isinstance(shift, float)
-                assert isinstance(factor, float)
-                return max(abs(shift * factor), abs((255.0 - shift) * factor)) if is_bytes else 0.0
-        return 0.0
+        makers = self._makers(value)
+        if len(makers) != 1 or makers[0].kernel not in (gather, gather_by_parts):
+            return 0.0
+        _, _, _, _, _, shift, factor, is_bytes, *_ = makers[0].arguments
+        assert isinstance(shift, float)
+        assert isinstance(factor, float)
+        return max(abs(shift * factor), abs((255.0 - shift) * factor)) if is_bytes else 0.0
+
+    def _makers(self, value: Value) -> list[Instruction]:
+        """What writes a matrix."""
+        return [i for i in self.old if any(written.block is value.block for written in i.writes)]
 
     def _highest(self, value: Value, rows: int) -> Value:
         """Record the largest magnitudes in a matrix, of each row while it is in the cache where it was made by rows."""
         width = value.size // rows
-        made_by_rows = any(
-            i.by_rows and i.items == rows for i in self.old if any(written.block is value.block for written in i.writes)
-        )
+        made_by_rows = any(maker.by_rows and maker.items == rows for maker in self._makers(value))
         if width >= MANY_INPUTS and not made_by_rows:
             bits = self.recorder.new((PARTS,))
             self.recorder.emit(peaks_by_parts, value, Written(bits), width, rows, items=PARTS)
