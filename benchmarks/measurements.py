@@ -15,6 +15,7 @@ from benchmarks.contestants import OURS, PEERS, Contestant
 from benchmarks.neighbour import busy_cores
 from benchmarks.runner import MeasurementError, Session, run
 from benchmarks.workloads import Workload, mlp
+from handgrad.training.recipe import Recipe
 
 Section = dict[str, Any]
 #: By what grows: its value, the number of threads, and the workload.
@@ -171,10 +172,19 @@ def default(threads: int, rounds: int, limit: float, show: Callable[[str], None]
         yield section
 
 
-def accuracy(recipe: str, threads: int, rounds: int, limit: float, show: Callable[[str], None]) -> Iterator[Section]:
-    """A recipe trained to its end, once from each seed; the test images are scored then, and never before."""
-    section: Section = {"rounds": rounds, "threads": threads, "runs": []}
-    for seed in range(rounds):
+def accuracy(
+    recipe: str, threads: int, rounds: int, limit: float, show: Callable[[str], None], before: Section
+) -> Iterator[Section]:
+    """A recipe trained to its end, once from each seed; the test images are scored then, and never before.
+
+    If that was interrupted before, it goes on with the next seed, provided that the recipe is still the same.
+    """
+    work = {"threads": threads, "recipe": json.loads(json.dumps(Recipe.load(recipe).to_dict()))}
+    same = all(before.get(name) == value for name, value in work.items())
+    section: Section = {"rounds": rounds} | work | {"runs": []}
+    if same and len(before["runs"]) < rounds:
+        section["runs"] = list(before["runs"])
+    for seed in range(len(section["runs"]), rounds):
         show(f"{recipe}, seed {seed}, of {rounds} seeds")
         command = [sys.executable, "-m", "benchmarks.accuracy", recipe, str(seed)]
         result = json.loads(run(command, threads, limit).output.splitlines()[-1])

@@ -176,6 +176,30 @@ def test_recipes_for_accuracy_are_judged_by_their_mean_error(second: float, verd
     picture.accuracy({"mlp-best": section})
 
 
+def test_seeds_interrupted_are_gone_on_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[list[str]] = []
+
+    def trained(command: list[str], *_: object) -> Finished:
+        commands.append(command)
+        return Finished(json.dumps({"accuracy": 0.99}), seconds=1.0, peak_bytes=1)
+
+    def measured(recipe: str, before: dict[str, Any]) -> list[int]:
+        commands.clear()
+        sections = list(measurements.accuracy(recipe, 2, 3, 60, lambda _: None, json.loads(json.dumps(before))))
+        assert [run["seed"] for run in sections[-1]["runs"]] == [0, 1, 2]
+        section.update(sections[-1])
+        return [int(command[-1]) for command in commands]
+
+    section: dict[str, Any] = {}
+    monkeypatch.setattr(measurements, "run", trained)
+    assert measured("mlp-best", {}) == [0, 1, 2]
+    interrupted = section | {"runs": section["runs"][:1]}
+    assert measured("mlp-best", interrupted) == [1, 2]
+    assert measured("mlp-best", section) == [0, 1, 2]  # it was complete: somebody wants to know anew
+    assert measured("cnn-best", interrupted) == [0, 1, 2]  # another recipe
+    assert measured("mlp-best", interrupted | {"threads": 1}) == [0, 1, 2]
+
+
 def test_pytorch_trains_the_default_network_on_the_same_distortions() -> None:
     torch = pytest.importorskip("torch")
     from benchmarks import default_pytorch
