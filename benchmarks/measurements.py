@@ -3,6 +3,7 @@
 A figure of ours and one of a peer are always taken one after the other, so that a ratio is of two neighbours in time.
 """
 
+import itertools
 import json
 import sys
 import tempfile
@@ -82,16 +83,19 @@ def growth(
     section: Section = {"rounds": rounds, "points": [], "skipped": []}
     for axis, series in points.items():
         for value, threads, workload in series:
-            for contestant in (OURS, *peers):
-                show(f"growth with {axis} {value}: {contestant.title}")
-                place = {"axis": axis, "value": value, "threads": threads, "contestant": contestant.name}
+            place = {"axis": axis, "value": value, "threads": threads}
+            seconds: dict[str, list[float]] = {contestant.name: [] for contestant in (OURS, *peers)}
+            for number, contestant in itertools.product(range(1, rounds + 1), (OURS, *peers)):
+                if contestant.name not in seconds:
+                    continue
+                show(f"growth with {axis} {value}, round {number} of {rounds}: {contestant.title}")
                 try:
-                    seconds = [session.measure(contestant, workload, threads)["seconds"] for _ in range(rounds)]
+                    seconds[contestant.name].append(session.measure(contestant, workload, threads)["seconds"])
                 except MeasurementError as error:
-                    section["skipped"].append(place | {"reason": str(error)})
-                else:
-                    section["points"].append(place | {"seconds": seconds})
-                yield section
+                    del seconds[contestant.name]
+                    section["skipped"].append(place | {"contestant": contestant.name, "reason": str(error)})
+            section["points"] += [place | {"contestant": name, "seconds": took} for name, took in seconds.items()]
+            yield section
 
 
 def neighbour(

@@ -218,6 +218,28 @@ def test_pytorch_trains_the_default_network_on_the_same_distortions() -> None:
     assert np.abs(distorted - expected).max() < 0.52  # ours are rounded to bytes
 
 
+def test_growth_is_measured_in_turn_and_without_who_fails() -> None:
+    asked: list[str] = []
+
+    class Fake:
+        def measure(self, contestant: Contestant, *_: object) -> dict[str, Any]:
+            asked.append(contestant.name)
+            if contestant.name == "numpy" and len(asked) > 3:
+                raise MeasurementError("took too long")
+            return {"seconds": float(len(asked))}
+
+    points = {"batch": [(64, 1, WORKLOADS["mlp-128"])]}
+    peers = [PEERS["numpy"], PEERS["jax"]]
+    session: Any = Fake()
+    section = list(measurements.growth(session, points, peers, 3, lambda text: None))[-1]
+    assert asked == [OURS.name, "numpy", "jax", OURS.name, "numpy", "jax", OURS.name, "jax"]
+    assert {each["contestant"]: each["seconds"] for each in section["points"]} == {
+        OURS.name: [1, 4, 7],
+        "jax": [3, 6, 8],
+    }
+    assert [each["contestant"] for each in section["skipped"]] == ["numpy"]
+
+
 def test_growth_changes_one_thing_at_a_time() -> None:
     points = measurements.growth_points(cores=2)
     names = [workload.name for series in points.values() for *_, workload in series]

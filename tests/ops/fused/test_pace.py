@@ -42,8 +42,14 @@ def test_a_short_training_beside_a_busy_neighbour_does_not_begin_by_waiting_for_
     assert seconds < 600 * 0.00003 + 4 * 0.0037  # one run on all threads in each trial of them
 
 
-def test_a_large_program_is_hardly_tried_on_one_thread() -> None:
-    assert run(Pace(), 30, lambda _: 0.01, alone=0.019)[1] == 2  # all batches of a test set, say
+def test_a_large_program_is_tried_on_all_threads_first() -> None:
+    assert run(Pace(large=True), 64, lambda _: 0.01, alone=0.019)[1] == 0  # all batches of a test set, say
+    assert run(Pace(large=True), 1000, lambda _: 0.05, alone=0.003)[1] > 900
+
+
+def test_few_long_runs_on_one_thread_tell_enough() -> None:
+    assert run(Pace(), 30, lambda _: 0.01, alone=0.019)[1] == 2
+    assert run(Pace(large=True), 1000, lambda _: 0.01, alone=0.019)[1] == 1
 
 
 def test_the_first_run_does_not_count() -> None:

@@ -5,9 +5,10 @@ cores of two taken by others, threads that gave their core away at each wait too
 machine. Then one thread does better alone. A thread that is held up only now and then is no reason for that: the
 others gain more. Results do not depend on it.
 
-One thread is tried first: then a first trial of all can be broken off as soon as it has taken too long. NumPy's BLAS
-keeps its threads spinning for a tenth of a second, and a small training that began right after a product of NumPy's
-took 0.12 s when its first 64 steps waited for them, now 0.045, and 0.025 on an idle machine.
+With a small program one thread is tried first: then a first trial of all can be broken off as soon as it has taken too
+long. NumPy's BLAS keeps its threads spinning for a tenth of a second, and a small training that began right after a
+product of NumPy's took 0.12 s when its first 64 steps waited for them, now 0.045, and 0.025 on an idle machine. A large
+program would lose more by that than it could gain, since it may run but ten times, to predict a test set.
 """
 
 import math
@@ -20,6 +21,9 @@ _LONGEST = 8192  # runs on one thread before all are tried again, and on all bef
 class Pace:
     """How long a program takes on all threads and on one, and so on which it should run next.
 
+    Args:
+        large: whether all threads are tried first.
+
     >>> pace = Pace()
     >>> for _ in range(1000):
     ...     pace.note(0.002 if pace.alone else 0.001)
@@ -27,11 +31,14 @@ class Pace:
     False
     """
 
-    def __init__(self) -> None:
-        self._mean_alone, self._age = math.inf, 0
+    def __init__(self, *, large: bool = False) -> None:
+        self._mean_alone, self._age = math.inf, _LONGEST  # so that one thread is tried as soon as all have been
         self._next_alone = _PERIOD
         self._is_first = True  # it touches memory that no run has touched, so it tells nothing
-        self._try_alone()
+        if large:
+            self._try_all()
+        else:
+            self._try_alone()
 
     def note(self, seconds: float) -> None:
         """Count a run, done as `alone` says."""

@@ -21,6 +21,7 @@ from handgrad.ops.fused.tile import ROWS
 _CHUNK_BYTES = 256 * 1024  # of the rows that a group of instructions works on at a time; fits a core's own cache
 _CHUNK_ROWS = ROWS  # of whole tiles: 31 rows of 512 → 10 take 1.5 times as long as 32
 _WORTH_SHARING = 200_000  # operations, below which waking other threads costs more than it saves
+_LARGE = 20_000_000  # operations, for which a core needs a tenth of a millisecond
 _ALIGNMENT = 64
 
 
@@ -46,8 +47,9 @@ class Program:
         self._address, self._rows = Word(self._table.ctypes.data), Word(len(self._table))
         self._scalars: list[tuple[np.ndarray[Any, Any], tuple[int, int], int]] = []
         self._write(groups)
-        self._pace = Pace()
-        self._workers = 2 if sum(i.flops for i in self.instructions) > _WORTH_SHARING else 1
+        flops = sum(i.flops for i in self.instructions)
+        self._pace = Pace(large=flops > _LARGE)
+        self._workers = 2 if flops > _WORTH_SHARING else 1
         self._draws = [(draw.rng, draw.into.view()) for draw in recorder.draws]
         self._arrays = [(n, x.view()) for n, x in enumerate(inputs) if isinstance(x, Value)]
         # Bound methods, since a small step feels the time it takes to look them up.
