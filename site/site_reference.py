@@ -17,7 +17,7 @@ from handgrad.cli import app as command_line
 
 SOURCE = Path(handgrad.__file__).parent
 #: Parts of the package that are not for import: the programs, and what only other modules of handgrad use.
-INTERNAL = ("__main__", "cli", "files", "ops.fused", "session", "web")
+INTERNAL = ("__main__", "cli", "files", "observer", "ops.fused", "session", "web")
 PAGES = Path("docs") / "reference"
 
 

@@ -15,7 +15,7 @@ def printed_by(code: str) -> str:
 def test_every_public_name_is_there_and_listed() -> None:
     assert dir(handgrad) == handgrad.__all__
     assert all(getattr(handgrad, name) is not None for name in handgrad.__all__)
-    internal = {"cli", "display", "extras", "files", "interop", "report", "session", "web"}
+    internal = {"cli", "display", "extras", "files", "interop", "observer", "report", "session", "web"}
     modules = {module.name for module in pkgutil.iter_modules(handgrad.__path__)} - {"__main__"}
     optional = {"sklearn"}  # imported by whoever has what it needs
     assert modules <= set(handgrad.__all__) | internal | optional

@@ -74,7 +74,9 @@ def test_the_navigation_leads_to_every_page_of_the_documentation(pages: dict[str
 
 def public_things() -> dict[str, Any]:
     """Every public class and function of every public module, by its full name; found by importing them."""
-    internal = tuple(f"handgrad.{name}" for name in ("__main__", "cli", "files", "ops.fused", "session", "web"))
+    internal = tuple(
+        f"handgrad.{name}" for name in ("__main__", "cli", "files", "observer", "ops.fused", "session", "web")
+    )
     things = {}
     for found in pkgutil.walk_packages(handgrad.__path__, "handgrad."):
         if found.name.startswith(internal) or "._" in found.name:

@@ -23,35 +23,43 @@ class Bug:
         return self.what
 
 
-OPS, NORM = "ops/reference.py", "layers/norm.py"
+LINEAR = "ops/reference/linear.py"
+CONVOLUTION = "ops/reference/convolution.py"
+WINDOWS = "ops/reference/windows.py"
+POOLING = "ops/reference/pooling.py"
+ACTIVATIONS = "ops/reference/activations.py"
+LOSSES = "ops/reference/losses.py"
+NORMALIZATION = "ops/reference/normalization.py"
+OPTIMIZERS = "ops/reference/optimizers.py"
+NORM = "layers/norm.py"
 
 BUGS = [
     # -- linear
-    Bug("linear: weight not transposed forward", OPS, "y = x @ weight.T  #", "y = x @ weight  #"),
-    Bug("linear: weight transposed backward", OPS, "return dy @ weight  #", "return dy @ weight.T  #"),
+    Bug("linear: weight not transposed forward", LINEAR, "y = x @ weight.T  #", "y = x @ weight  #"),
+    Bug("linear: weight transposed backward", LINEAR, "return dy @ weight  #", "return dy @ weight.T  #"),
     Bug(
         "linear: weight gradient transposed",
-        OPS,
+        LINEAR,
         "weight[...] = rows.T @ self.xp.reshape(x, (-1, x.shape[-1]))  #",
         "weight[...] = (rows.T @ self.xp.reshape(x, (-1, x.shape[-1]))).T  #",
     ),
-    Bug("linear: bias forgotten forward", OPS, "            y += bias\n", "            y += 0 * bias\n"),
+    Bug("linear: bias forgotten forward", LINEAR, "            y += bias\n", "            y += 0 * bias\n"),
     Bug(
         "linear: bias gradient a mean",
-        OPS,
+        LINEAR,
         "bias[...] = self.xp.sum(rows, axis=0)  #",
         "bias[...] = self.xp.mean(rows, axis=0)  #",
     ),
-    Bug("linear: bias gradient forgotten", OPS, "bias[...] = self.xp.sum(rows, axis=0)  #", "pass  #"),
+    Bug("linear: bias gradient forgotten", LINEAR, "bias[...] = self.xp.sum(rows, axis=0)  #", "pass  #"),
     Bug(
         "linear: weight gradient divided by the rows",
-        OPS,
+        LINEAR,
         "weight[...] = rows.T @ self.xp.reshape(x, (-1, x.shape[-1]))  #",
         "weight[...] = rows.T @ self.xp.reshape(x, (-1, x.shape[-1])) / len(rows)  #",
     ),
     Bug(
         "linear: gradient added, not written",
-        OPS,
+        LINEAR,
         "weight[...] = rows.T @ self.xp.reshape(x, (-1, x.shape[-1]))  #",
         "weight[...] += rows.T @ self.xp.reshape(x, (-1, x.shape[-1]))  #",
     ),
@@ -64,25 +72,25 @@ BUGS = [
     # -- convolution
     Bug(
         "convolution: kernel turned",
-        OPS,
+        CONVOLUTION,
         "self.xp.reshape(self.xp.permute_dims(weight, (0, 2, 3, 1)), (weight.shape[0], -1))",
         "self.xp.reshape(self.xp.permute_dims(weight[:, :, ::-1, ::-1], (0, 2, 3, 1)), (weight.shape[0], -1))",
     ),
     Bug(
         "convolution: rows and columns of the gradient exchanged",
-        OPS,
+        CONVOLUTION,
         "weight[...] = xp.permute_dims(xp.reshape(matrix, (o, kh, kw, c)), (0, 3, 1, 2))",
         "weight[...] = xp.permute_dims(xp.reshape(matrix, (o, kw, kh, c)), (0, 3, 2, 1))",
     ),
     Bug(
         "convolution: overlapping windows overwrite",
-        OPS,
+        CONVOLUTION,
         "window += xp.permute_dims(block, (0, 3, 1, 2))",
         "window[...] = xp.permute_dims(block, (0, 3, 1, 2))",
     ),
     Bug(
         "convolution: channels of a tap off by one",
-        OPS,
+        CONVOLUTION,
         "block = columns[..., t * channels : (t + 1) * channels]",
         "block = columns[..., -(t + 1) * channels :][..., :channels]",
     ),
@@ -100,64 +108,72 @@ BUGS = [
     ),
     Bug(
         "convolution: border not of zeros",
-        OPS,
-        "        padded += value\n        _without_padding(padded, padding)[...] = x\n",
-        "        padded += value + 1e-3\n        _without_padding(padded, padding)[...] = x\n",
+        WINDOWS,
+        "        padded += value\n        without_padding(padded, padding)[...] = x\n",
+        "        padded += value + 1e-3\n        without_padding(padded, padding)[...] = x\n",
     ),
     Bug(
         "windows: start off by one",
-        OPS,
+        WINDOWS,
         "row = slice(i, i + stride[0] * (rows - 1) + 1, stride[0])",
         "row = slice(0, stride[0] * (rows - 1) + 1, stride[0])",
     ),
     Bug(
         "windows: stride of rows for columns",
-        OPS,
+        WINDOWS,
         "column = slice(j, j + stride[1] * (columns - 1) + 1, stride[1])",
         "column = slice(j, j + columns, 1)",
     ),
     # -- pooling
     Bug(
-        "max pool: last maximum, not first", OPS, "index = xp.where(window > best,", "index = xp.where(window >= best,"
+        "max pool: last maximum, not first",
+        POOLING,
+        "index = xp.where(window > best,",
+        "index = xp.where(window >= best,",
     ),
     Bug(
         "max pool: index never moves",
-        OPS,
+        POOLING,
         "index = xp.where(window > best, xp.asarray(t,",
         "index = xp.where(window > best, xp.asarray(0,",
     ),
-    Bug("max pool: gradient to every element", OPS, "window += self._where(index == t, dy, 0.0)", "window += dy"),
+    Bug("max pool: gradient to every element", POOLING, "window += self._where(index == t, dy, 0.0)", "window += dy"),
     Bug(
         "max pool: wrong tap",
-        OPS,
+        POOLING,
         "window += self._where(index == t, dy, 0.0)",
         "window += self._where(index == t + 1, dy, 0.0)",
     ),
     Bug(
         "max pool: border of zeros",
-        OPS,
-        "_windows(self._pad(x, padding, -math.inf), kernel, stride)",
-        "_windows(self._pad(x, padding, 0.0), kernel, stride)",
+        POOLING,
+        "windows_of(self._pad(x, padding, -math.inf), kernel, stride)",
+        "windows_of(self._pad(x, padding, 0.0), kernel, stride)",
     ),
-    Bug("average pool: not divided forward", OPS, "return total / (kernel[0] * kernel[1])", "return total"),
-    Bug("average pool: not divided backward", OPS, "share = dy / (kernel[0] * kernel[1])", "share = dy"),
+    Bug("average pool: not divided forward", POOLING, "return total / (kernel[0] * kernel[1])", "return total"),
+    Bug("average pool: not divided backward", POOLING, "share = dy / (kernel[0] * kernel[1])", "share = dy"),
     Bug(
         "average pool: height twice",
-        OPS,
+        POOLING,
         "share = dy / (kernel[0] * kernel[1])",
         "share = dy / (kernel[0] * kernel[0])",
     ),
     # -- activations
-    Bug("relu: mask forgotten", OPS, "return self._where(x > 0, dy, 0.0) if slope == 0.0", "return dy if slope == 0.0"),
+    Bug(
+        "relu: mask forgotten",
+        ACTIVATIONS,
+        "return self._where(x > 0, dy, 0.0) if slope == 0.0",
+        "return dy if slope == 0.0",
+    ),
     Bug(
         "relu: mask of the gradient's sign",
-        OPS,
+        ACTIVATIONS,
         "return self._where(x > 0, dy, 0.0) if slope == 0.0",
         "return self._where(dy > 0, dy, 0.0) if slope == 0.0",
     ),
     Bug(
         "leaky relu: slope on the wrong side",
-        OPS,
+        ACTIVATIONS,
         "else self.xp.where(x > 0, dy, slope * dy)",
         "else self.xp.where(x > 0, slope * dy, dy)",
     ),
@@ -167,60 +183,68 @@ BUGS = [
         "return ops.relu_dx(dy, x, self.negative_slope)",
         "return ops.relu_dx(dy, x)",
     ),
-    Bug("sigmoid: derivative of the input", OPS, "return dy * y * (1 - y)", "return dy * (1 - y)"),
-    Bug("sigmoid: derivative of tanh", OPS, "return dy * y * (1 - y)", "return dy * (1 - y * y)"),
-    Bug("tanh: square forgotten", OPS, "return dy * (1 - y * y)", "return dy * (1 - y)"),
+    Bug("sigmoid: derivative of the input", ACTIVATIONS, "return dy * y * (1 - y)", "return dy * (1 - y)"),
+    Bug("sigmoid: derivative of tanh", ACTIVATIONS, "return dy * y * (1 - y)", "return dy * (1 - y * y)"),
+    Bug("tanh: square forgotten", ACTIVATIONS, "return dy * (1 - y * y)", "return dy * (1 - y)"),
     Bug(
         "gelu: inner derivative without its 3",
-        OPS,
+        ACTIVATIONS,
         "inner = _GELU_SCALE * (1 + 3 * _GELU_CUBIC * x * x)",
         "inner = _GELU_SCALE * (1 + _GELU_CUBIC * x * x)",
     ),
     Bug(
         "gelu: product rule forgotten",
-        OPS,
+        ACTIVATIONS,
         "return dy * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * inner)",
         "return dy * (0.5 * (1 + t))",
     ),
     # -- softmax
     Bug(
         "softmax: only the diagonal of its Jacobian",
-        OPS,
+        LOSSES,
         "return y * (dy - self.xp.sum(dy * y, axis=-1, keepdims=True))",
         "return y * (1 - y) * dy",
     ),
     Bug(
         "softmax: sum over the batch",
-        OPS,
+        LOSSES,
         "return y * (dy - self.xp.sum(dy * y, axis=-1, keepdims=True))",
         "return y * (dy - self.xp.sum(dy * y, axis=0, keepdims=True))",
     ),
     Bug(
         "log softmax: probabilities forgotten",
-        OPS,
+        LOSSES,
         "return dy - self.xp.exp(y) * self.xp.sum(dy, axis=-1, keepdims=True)",
         "return dy - self.xp.sum(dy, axis=-1, keepdims=True)",
     ),
     # -- normalisation
     Bug(
         "batch norm: mean's path forgotten",
-        OPS,
+        NORMALIZATION,
         "dx_hat = dx_hat - mean - x_hat * along",
         "dx_hat = dx_hat - x_hat * along",
     ),
     Bug(
-        "batch norm: variance's path forgotten", OPS, "dx_hat = dx_hat - mean - x_hat * along", "dx_hat = dx_hat - mean"
+        "batch norm: variance's path forgotten",
+        NORMALIZATION,
+        "dx_hat = dx_hat - mean - x_hat * along",
+        "dx_hat = dx_hat - mean",
     ),
-    Bug("batch norm: weight forgotten backward", OPS, "        dx_hat = weight * dy\n", "        dx_hat = 1.0 * dy\n"),
+    Bug(
+        "batch norm: weight forgotten backward",
+        NORMALIZATION,
+        "        dx_hat = weight * dy\n",
+        "        dx_hat = 1.0 * dy\n",
+    ),
     Bug(
         "batch norm: variance for its root",
-        OPS,
+        NORMALIZATION,
         "return dx_hat / self.xp.sqrt(variance + epsilon)",
         "return dx_hat / (variance + epsilon)",
     ),
     Bug(
         "batch norm: weight's gradient without x hat",
-        OPS,
+        NORMALIZATION,
         "weight[...] = self.xp.sum(dy * x_hat, axis=tuple(axes))",
         "weight[...] = self.xp.sum(dy, axis=tuple(axes))",
     ),
@@ -233,13 +257,13 @@ BUGS = [
     ),
     Bug(
         "running averages: momentum the other way round",
-        OPS,
+        OPTIMIZERS,
         "average += momentum * (self.xp.reshape(value, average.shape) - average)",
         "average += (1 - momentum) * (self.xp.reshape(value, average.shape) - average)",
     ),
     Bug("layer norm: along the batch", NORM, "self.weight, (-1,))", "self.weight, (0,))"),
     # -- dropout, structure
-    Bug("dropout: not scaled", OPS, "like.dtype) / (1 - p)", "like.dtype)"),
+    Bug("dropout: not scaled", NORMALIZATION, "like.dtype) / (1 - p)", "like.dtype)"),
     Bug(
         "dropout: mask forgotten backward",
         "layers/dropout.py",
@@ -267,60 +291,66 @@ BUGS = [
     ),
     Bug(
         "softmax cross-entropy: target forgotten",
-        OPS,
+        LOSSES,
         "dx = w[:, None] * (probabilities * total - targets)",
         "dx = w[:, None] * (probabilities * total)",
     ),
     Bug(
         "softmax cross-entropy: opposite sign",
-        OPS,
+        LOSSES,
         "dx = w[:, None] * (probabilities * total - targets)",
         "dx = w[:, None] * (targets - probabilities * total)",
     ),
     Bug(
         "cross-entropy: probability not divided by",
-        OPS,
+        LOSSES,
         "return -w[:, None] * targets / self.xp.maximum(probabilities, self._number(floor, probabilities))",
         "return -w[:, None] * targets",
     ),
     Bug(
         "binary cross-entropy: scores for probabilities",
-        OPS,
+        LOSSES,
         "return w[:, None] * (self.sigmoid(logits) - targets)",
         "return w[:, None] * (logits - targets)",
     ),
     Bug(
-        "squared error: 2 forgotten", OPS, "return 2 * w[:, None] * (y - targets)", "return w[:, None] * (y - targets)"
+        "squared error: 2 forgotten",
+        LOSSES,
+        "return 2 * w[:, None] * (y - targets)",
+        "return w[:, None] * (y - targets)",
     ),
     # -- optimizers
     Bug(
         "adam: betas exchanged",
-        OPS,
+        OPTIMIZERS,
         "        m *= betas[0]\n        m += (1 - betas[0]) * g\n",
         "        m *= betas[1]\n        m += (1 - betas[1]) * g\n",
     ),
-    Bug("adam: correction forgotten", OPS, "m_hat = m / (1 - betas[0] ** step)", "m_hat = m"),
+    Bug("adam: correction forgotten", OPTIMIZERS, "m_hat = m / (1 - betas[0] ** step)", "m_hat = m"),
     Bug("adam: step counted from 0", "optimizers.py", "            step=step,\n", "            step=step - 1,\n"),
     Bug(
         "adam: root forgotten",
-        OPS,
+        OPTIMIZERS,
         "w -= lr * m_hat / (self.xp.sqrt(v_hat) + epsilon)",
         "w -= lr * m_hat / (v_hat + epsilon)",
     ),
-    Bug("adamw: decay not times the rate", OPS, "w *= 1 - lr * decay", "w *= 1 - decay"),
-    Bug("rmsprop: mean square without the square", OPS, "v += (1 - alpha) * g * g", "v += (1 - alpha) * g"),
+    Bug("adamw: decay not times the rate", OPTIMIZERS, "w *= 1 - lr * decay", "w *= 1 - decay"),
+    Bug("rmsprop: mean square without the square", OPTIMIZERS, "v += (1 - alpha) * g * g", "v += (1 - alpha) * g"),
     Bug(
         "sgd: momentum on the step, not the gradient",
-        OPS,
+        OPTIMIZERS,
         "            velocity *= momentum\n            velocity += g\n",
         "            velocity *= momentum\n            velocity += (1 - momentum) * g\n",
     ),
     Bug(
-        "sgd: nesterov is plain momentum", OPS, "g = g + momentum * velocity if nesterov else velocity", "g = velocity"
+        "sgd: nesterov is plain momentum",
+        OPTIMIZERS,
+        "g = g + momentum * velocity if nesterov else velocity",
+        "g = velocity",
     ),
     Bug(
         "sgd: decay forgotten",
-        OPS,
+        OPTIMIZERS,
         "        if decay:\n            g = g + decay * w\n        if velocity is not None:",
         "        if velocity is not None:",
     ),

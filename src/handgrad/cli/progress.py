@@ -19,7 +19,7 @@ from handgrad.cli.console import reading
 from handgrad.data.datasets import Progress as Reading
 from handgrad.display.numbers import number, percent, score, seconds
 from handgrad.layers.summary import summary
-from handgrad.session import Interruption
+from handgrad.observer import Interruption
 from handgrad.training.change import Settings
 from handgrad.training.experiment import Experiment, Phase
 from handgrad.training.history import Epoch, Step

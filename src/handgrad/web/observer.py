@@ -9,7 +9,7 @@ from typing import Any
 
 from handgrad.data.datasets import Progress
 from handgrad.inspection.vitals import VitalSigns
-from handgrad.session import Interruption
+from handgrad.observer import Interruption
 from handgrad.training.change import Settings
 from handgrad.training.experiment import Experiment, Phase
 from handgrad.training.history import Epoch, Step

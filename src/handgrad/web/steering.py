@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import IO, Any
 
-from handgrad.session import Interruption
+from handgrad.observer import Interruption
 from handgrad.training.history import Epoch, Step
 
 #: Ways of going on: without end, not at all, for one update, to the end of the epoch.
