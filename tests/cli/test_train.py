@@ -35,6 +35,11 @@ def test_training_leaves_a_complete_run(tiny: Path, tmp_path: Path) -> None:
     assert "Next: python -m handgrad predict" in output
 
 
+@pytest.mark.parametrize(("epochs", "said"), [("1", "1 epoch in "), ("2", "2 epochs in ")])
+def test_how_long_it_trained_is_said_in_good_english(epochs: str, said: str, tiny: Path, tmp_path: Path) -> None:
+    assert said in run("train", "mlp", "--data", tiny, "--epochs", epochs, "--out", tmp_path / "run")[0]
+
+
 def test_the_same_seed_gives_the_same_result_and_another_seed_another(tiny: Path, tmp_path: Path) -> None:
     losses = [run(*small(tiny, tmp_path / str(i), "--seed", seed))[1]["train_loss"] for i, seed in enumerate("112")]
     assert losses[0] == losses[1] != losses[2]

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from handgrad.cli.console import reading
 from handgrad.data.datasets import Progress as Reading
-from handgrad.display.numbers import number, percent, score, seconds
+from handgrad.display.numbers import counted, number, percent, score, seconds
 from handgrad.layers.summary import summary
 from handgrad.observer import Interruption
 from handgrad.training.change import Settings
@@ -173,7 +173,7 @@ class TrainingDisplay:
     def finish(self, experiment: Experiment, result: dict[str, Any], way_on: str = "") -> None:
         """Print the scores, where everything lies, and what to do next, or how to go on if training was interrupted."""
         print_queries(self.console, result)
-        trained = f"{result['epochs']:,} epochs in {seconds(result['train_seconds'])}"
+        trained = f"{counted(result['epochs'], 'epoch')} in {seconds(result['train_seconds'])}"
         if experiment.trainer.stopped_by == "request":
             trained += " (stopped early)"
         if experiment.trainer.stopped_by == "patience":
