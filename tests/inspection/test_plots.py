@@ -61,6 +61,14 @@ def test_the_curves_are_the_history(names: tuple[str, ...], panels: int) -> None
         assert list(np.asarray(figure.axes[1].lines[0].get_ydata())) == [1 - 1 / n for n in range(1, 6)]
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 50])
+def test_epochs_are_whole(count: int) -> None:
+    epochs = [Epoch(n, 1 / n, {}, 0.1, 1.0, 0.5) for n in range(1, count + 1)]
+    ticks = plots.curves(History(epochs=epochs)).axes[0].get_xticks()
+    assert len(ticks)
+    assert all(tick == int(tick) for tick in ticks)
+
+
 def test_the_confusion_matrix_counts_true_rows_and_predicted_columns() -> None:
     counts = confusion_counts(np.array([0, 1, 1, 2]), np.array([0, 2, 1, 2]), 3)
     assert counts.tolist() == [[1, 0, 0], [0, 1, 1], [0, 0, 1]]

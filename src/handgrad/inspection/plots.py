@@ -290,7 +290,7 @@ def _line(axis: Axes, epochs: Sequence[Epoch], value: Callable[[Epoch], float], 
 def _finish(axis: Axes, label: str) -> None:
     axis.set_xlabel("epoch")
     axis.set_ylabel(label)
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axis.grid(color="#E6E6E6", linewidth=0.8)
     axis.set_axisbelow(True)
     axis.spines[["top", "right"]].set_visible(False)
