@@ -97,7 +97,8 @@ class ArrayOps:
 
     def _where(self, condition: Array, x: Array, other: float) -> Array:
         """x where condition holds, else the number."""
-        return self.xp.where(condition, x, self.xp.asarray(other, dtype=x.dtype, device=self.placement))
+        return self.xp.where(condition, x, self._number(other, x))
 
     def _number(self, value: float, like: Array) -> Array:
+        """A number as an array without axes, of the dtype of `like`."""
         return self.xp.asarray(value, dtype=like.dtype, device=self.placement)
