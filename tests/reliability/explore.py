@@ -4,6 +4,7 @@ Needs the extra `fuzz`. Each parser of parsers.py gets a process and its share o
 to begin from; two are explored at a time. Anything but a result or handgrad's own error ends it with the input printed.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -43,8 +44,9 @@ def main() -> None:
 
     share, failed = max(1, int(sys.argv[1]) // len(PARSERS)), False
     commands = [[sys.executable, __file__, "--only", parser.name, str(share)] for parser in PARSERS]
-    with ThreadPoolExecutor(2) as pool:
-        runs = pool.map(partial(subprocess.run, capture_output=True, text=True), commands)
+    with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(2) as pool:  # a run ends without tidying up
+        environment = os.environ | {"TMPDIR": scratch}
+        runs = pool.map(partial(subprocess.run, capture_output=True, text=True, env=environment), commands)
         for parser, finished in zip(PARSERS, runs, strict=True):
             print(f"{parser.name}: {'FAILED' if finished.returncode else 'explored'} for {share} s", flush=True)
             if finished.returncode:

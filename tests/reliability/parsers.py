@@ -11,7 +11,7 @@ from functools import cache
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from typing import Any
 from unittest import mock
 
@@ -56,9 +56,14 @@ class Parser:
 
 
 @cache
+def _temporary() -> "TemporaryDirectory[str]":
+    """Removed when the process ends."""
+    return TemporaryDirectory(prefix="handgrad-fuzz-")
+
+
 def folder() -> Path:
     """Where damaged files are put."""
-    return Path(mkdtemp(prefix="handgrad-fuzz-"))
+    return Path(_temporary().name)
 
 
 def from_file(name: str, read: Callable[[Path], object]) -> Callable[[bytes], object]:
