@@ -5,17 +5,22 @@ import pkgutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from compare import REFERENCE
 
 from handgrad.files import cache_folder
 from handgrad.ops import fused
 from handgrad.ops.cores import use_threads
 from handgrad.ops.fused import activations, arrays, build, convolution, convolution_gradients, losses
+from handgrad.ops.fused.compiled import CompiledFunction
 from handgrad.ops.fused.native import Native, integers, kernel, kernel_folder
+from handgrad.ops.fused.threads import Pool
 
 KERNELS = [
     activations.relu, activations.relu_dx, arrays.fill, arrays.one_hot, losses.total, activations.tanh_dx,
@@ -157,6 +162,33 @@ def test_reports_how_many_are_ready() -> None:
         reports.clear()
         build.build(KERNELS[:3], lambda *report: reports.append((report[0], report[1])))
     assert reports == [(3, 3)]
+
+
+def test_what_runs_a_program_is_compiled_with_its_kernels(compiled_here: list[str]) -> None:
+    reports: list[tuple[int, int]] = []
+    x = np.ones(3, np.float32)
+    twice = CompiledFunction(lambda x, ops: ops.add(x, x), REFERENCE, (), lambda: Pool(1))
+    with use_threads(1):
+        twice.prepare([x], lambda *report: reports.append((report[0], report[1])))
+        assert len(compiled_here) == reports[-1][1]
+        np.testing.assert_array_equal(twice(x), 2 * x)
+    assert len(compiled_here) == reports[-1][1]
+
+
+def test_kernels_of_one_module_go_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    of_two_modules = [activations.relu, activations.relu_dx, arrays.fill, arrays.one_hot]
+    of_two_modules += [activations.tanh_dx, activations.sigmoid_dx, arrays.add, arrays.multiply]
+    orders: list[Sequence[Native]] = []
+
+    @contextmanager
+    def helpers(of_helpers: Sequence[Sequence[Native]]) -> Iterator[None]:
+        orders.extend(of_helpers)
+        yield
+
+    monkeypatch.setattr(build, "_helpers", helpers)
+    with use_threads(2):
+        build.build(of_two_modules)
+    assert [kernel.origin[0] for kernel in orders[0][:4]] == [arrays.__name__] * 4
 
 
 @pytest.mark.parametrize("processes", [1, 2, 3, 4])

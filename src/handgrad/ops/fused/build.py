@@ -1,8 +1,9 @@
 """Compiling the kernels of a program before it runs, in several processes.
 
 Compiling is mostly Python, of which a process runs one line at a time, so threads would gain nothing. Every process
-takes its share first and then, from the far end, what the others have not come to. What is done is what lies on disk:
-no process waits for another, and if none can be started, this one compiles everything.
+takes its share first: kernels of one module go together, for they call the same helpers, which a process compiles once.
+Then it takes, from the far end, what the others have not come to. What is done is what lies on disk: no process waits
+for another, and if none can be started, this one compiles everything.
 """
 
 import importlib
@@ -28,7 +29,7 @@ def build(kernels: Iterable[Native], report: Callable[[int, int], None] | None =
         report: called with the number of kernels that are ready, and of all.
     """
     kernels = list(kernels)
-    missing = [kernel for kernel in kernels if not kernel.path.exists()]
+    missing = sorted((kernel for kernel in kernels if not kernel.path.exists()), key=lambda kernel: kernel.origin)
     processes = min(threads(), _MOST_PROCESSES, len(missing) // _WORTH_A_PROCESS)
     with _helpers([_order(missing, number, processes) for number in range(1, processes)]):
         for kernel in _order(missing, 0, max(1, processes)):
@@ -59,7 +60,7 @@ def find(origin: Sequence[str]) -> Native:
 
 def _order(missing: Sequence[Native], number: int, processes: int) -> list[Native]:
     """In what order one process goes through the kernels: its own share, then everyone else's from the end."""
-    own = missing[number::processes]
+    own = missing[len(missing) * number // processes : len(missing) * (number + 1) // processes]
     return [*own, *(kernel for kernel in reversed(missing) if kernel not in own)]
 
 

@@ -15,7 +15,7 @@ from handgrad.errors import NonFiniteError
 from handgrad.ops.fused.build import build
 from handgrad.ops.fused.pace import Pace
 from handgrad.ops.fused.recorder import Argument, Block, Instruction, Recording, Scalar, Value, Written
-from handgrad.ops.fused.threads import CHUNK, FIRST_ARGUMENT, GROUP, ITEMS, KERNEL, ROW_WORDS, WAIT, Pool, Word
+from handgrad.ops.fused.threads import CHUNK, ENTRIES, FIRST_ARGUMENT, GROUP, ITEMS, KERNEL, ROW_WORDS, WAIT, Pool, Word
 from handgrad.ops.fused.tile import ROWS
 
 _CHUNK_BYTES = 256 * 1024  # of the rows that a group of instructions works on at a time; fits a core's own cache
@@ -41,7 +41,7 @@ class Program:
         self._memory = _place(phases, inputs, kept, [draw.into for draw in recorder.draws])
         groups = [(group, first) for phase in phases for group, first in _groups(phase)]
         self.instructions = [instruction for group, _ in groups for instruction in group]
-        build(dict.fromkeys(instruction.kernel for instruction in self.instructions), report)
+        build([*dict.fromkeys(instruction.kernel for instruction in self.instructions), *ENTRIES], report)
         self._table = np.zeros((len(self.instructions), ROW_WORDS), np.int64)
         self._reals = self._table.view(np.float64)
         self._address, self._rows = Word(self._table.ctypes.data), Word(len(self._table))

@@ -169,6 +169,12 @@ def _work(control, program, rows, worker, workers):
         _wait(control, arrivals + workers)
 
 
+def _entry(function: Callable[..., int]) -> Native:
+    """Decorate what Python calls: a function of the control block and three numbers."""
+    return Native(function, "int64(CPointer(int64), int64, int64, int64)")
+
+
+@_entry
 def _launch(control, program, rows, workers):
     """Run a program on all threads; 0, or the number that must be woken before `_resume`, which then runs it."""
     if workers == 1:
@@ -185,12 +191,14 @@ def _launch(control, program, rows, workers):
     return asleep
 
 
+@_entry
 def _resume(control, program, rows, workers):
     """The first thread's share, after the others have been woken."""
     _work(control, program, rows, 0, workers)
     return 0
 
 
+@_entry
 def _serve(control, worker, seen, unused):
     """What every other thread does: wait for the next program and work on it, until idle or told to stop.
 
@@ -215,16 +223,12 @@ def _serve(control, worker, seen, unused):
         _work(control, control[_PROGRAM], control[_ROWS], worker, control[_WORKERS])
 
 
-_ENTRY = "int64(CPointer(int64), int64, int64, int64)"
+#: What every pool needs.
+ENTRIES = (_launch, _resume, _serve)
 #: What an entry is called with, made beforehand: to turn four integers into words takes as long as the call.
 Word = ctypes.c_int64
 _ONE = Word(1)
 _C_ENTRY = ctypes.CFUNCTYPE(Word, *[Word] * 4)  # releases Python's lock while it runs
-
-
-@cache
-def _entry(function: Callable[..., int]) -> Callable[..., int]:
-    return _C_ENTRY(Native(function, _ENTRY).address)
 
 
 def shared_pool() -> "Pool":
@@ -257,7 +261,7 @@ class Pool:
         self._control[_SCRATCH] = -(-self._scratch.ctypes.data // 64) * 64  # on a cache line
         self._address, self._all = Word(self._control.ctypes.data), Word(threads)
         self._control[_ARRIVED_AT] = self._control[_ARRIVED:].ctypes.data
-        self._launch, self._resume, self._serve = (_entry(f) for f in (_launch, _resume, _serve))
+        self._launch, self._resume, self._serve = (_C_ENTRY(entry.address) for entry in ENTRIES)
         self._awake = [threading.Event() for _ in range(threads)]
         self._workers = [threading.Thread(target=self._loop, args=(n,), daemon=True) for n in range(1, threads)]
         for worker in self._workers:
