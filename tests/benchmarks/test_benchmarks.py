@@ -20,7 +20,7 @@ from benchmarks.contestants import OURS, PEERS, Contestant
 from benchmarks.page import regenerated
 from benchmarks.runner import Finished, MeasurementError, Session, run
 from benchmarks.table import spread
-from benchmarks.tables import all_tables, disagreements
+from benchmarks.tables import ACCURACY_BARS, all_tables, disagreements
 from benchmarks.workloads import WORKLOADS, Job, Workload, draw_weights
 
 ROOT = Path(__file__).parents[2]
@@ -347,6 +347,22 @@ def test_a_page_is_written_from_its_json(name: str) -> None:
     changed = regenerated(text, measured(WORKLOADS["mlp-128"], [1.0], [2.5]))
     assert "**0.4**" in changed
     assert regenerated(changed, results) == text
+
+
+def named_settings(recipe: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Each under its full name: {"train.epochs": 60, …}."""
+    flat: dict[str, Any] = {}
+    for name, value in recipe.items():
+        flat |= named_settings(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return flat
+
+
+@pytest.mark.parametrize("name", ACCURACY_BARS)
+def test_the_accuracy_that_is_published_is_of_the_recipe_as_it_is(name: str) -> None:
+    published = json.loads((ROOT / "docs" / "benchmarks.json").read_text(encoding="utf-8"))[name]["recipe"]
+    present = named_settings(json.loads(json.dumps(handgrad.Recipe.load(name).to_dict())))
+    changed = {key: value for key, value in named_settings(published).items() if present.get(key) != value}
+    assert not changed, f"run python -m benchmarks accuracy --recipes {name} --out docs/benchmarks.json"
 
 
 def test_each_machine_is_told_with_what_was_measured_on_it() -> None:
