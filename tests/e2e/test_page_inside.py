@@ -313,6 +313,8 @@ def test_pictures_have_the_colours_of_the_theme(open_page: OpenPage) -> None:
 
 def test_a_number_is_read_out_and_the_focus_stays_in_its_card(open_page: OpenPage) -> None:
     page = open_example(open_page, "recipes/mlp", "&cell=gradient.1:5")
+    # What the network says of the example is read out 0.7 s after its answer, and must not come last here.
+    page.wait_for_function("() => document.getElementById('status').textContent.startsWith('The network says')")
     page.get_by_role("button", name="Its value").click()
     quiet(page)
     heading = page.locator(".cell-card h2").text_content() or ""
