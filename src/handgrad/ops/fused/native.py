@@ -24,9 +24,6 @@ from handgrad.files import cache_folder, write_atomically
 #: A kernel's arguments: the address of its words, first item, one past the last item, scratch memory of its thread.
 SIGNATURE = "void(CPointer(int64), int64, int64, int64)"
 
-#: No entries from Python and from C for a helper: to make them is a tenth of the time that kernels take to compile.
-_CALLED_BY_KERNELS_ALONE = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-
 #: What compiled code refers to on its way to a Python exception, which no kernel takes.
 _NEVER_CALLED = (
     "NRT_Free",
@@ -89,8 +86,9 @@ def helper(function: Callable[..., Any] | None = None, *, reorder: bool = False)
     """
     if function is None:
         return lambda function: helper(function, reorder=reorder)
-    fastmath = {"reassoc"} if reorder else False
-    options = {"error_model": "numpy", "fastmath": fastmath, **_CALLED_BY_KERNELS_ALONE}
+    options = {"error_model": "numpy", "fastmath": {"reassoc"} if reorder else False}
+    # No entries from Python and C, which nobody would call: they take a tenth of the time that kernels need to compile.
+    options |= {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     return Deferred(lambda: numba.njit(**options)(function))
 
 
